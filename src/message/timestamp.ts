@@ -1,0 +1,16 @@
+/**
+ * NServiceBus' timestamp: `yyyy-MM-dd HH:mm:ss:ffffff Z`. Not ISO 8601: a colon stands before the microseconds and a
+ * space before the Z (nservicebus-and-msmq.md 1.4). `wallMs` is Unix time in milliseconds.
+ */
+export function formatTimestamp(wallMs: number): string {
+  const iso = new Date(wallMs).toISOString();
+  return `${iso.slice(0, 10)} ${iso.slice(11, 19)}:${iso.slice(20, 23)}000 Z`;
+}
+
+/** Reads `formatTimestamp`'s text; `undefined` when it is not one. Result in Unix milliseconds. */
+export function parseTimestamp(text: string): number | undefined {
+  const parts = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d):(\d{3})\d{3} Z$/.exec(text);
+  if (parts === null) return undefined;
+  const wallMs = Date.parse(`${parts[1]}T${parts[2]}.${parts[3]}Z`);
+  return Number.isNaN(wallMs) ? undefined : wallMs;
+}

@@ -33,7 +33,10 @@ export function formatAddress(address: Address): string {
 function checkName(address: string, part: string, name: string, pattern: RegExp, lengthMax: number): void {
   if (name === '') throw new InvalidAddress(address, `${part} is empty`);
   if (name.length > lengthMax) {
-    throw new InvalidAddress(address.slice(0, 200), `${part} has ${name.length} characters, at most ${lengthMax} are allowed`);
+    throw new InvalidAddress(
+      address.slice(0, 200),
+      `${part} has ${name.length} characters, at most ${lengthMax} are allowed`,
+    );
   }
   if (!pattern.test(name)) throw new InvalidAddress(address, `${part} '${name}' has a character that is not allowed`);
 }

@@ -15,14 +15,23 @@ const NAME = /^[!#-[\]-~]+$/;
 export function checkHeaders(headers: Headers): void {
   const names = Object.keys(headers);
   if (names.length > HEADER_COUNT_MAX) {
-    throw new InvalidHeader(names[HEADER_COUNT_MAX] ?? '', `a message has at most ${HEADER_COUNT_MAX} headers, this one has ${names.length}`);
+    throw new InvalidHeader(
+      names[HEADER_COUNT_MAX] ?? '',
+      `a message has at most ${HEADER_COUNT_MAX} headers, this one has ${names.length}`,
+    );
   }
   for (const name of names) checkHeader(name, headers[name]);
 }
 
 function checkHeader(name: string, value: unknown): void {
   if (REFUSED_NAMES.has(name)) throw new InvalidHeader(name, 'that name is never allowed');
-  if (name.length > HEADER_NAME_LENGTH_MAX) throw new InvalidHeader(name, `a name has at most ${HEADER_NAME_LENGTH_MAX} characters`);
-  if (!NAME.test(name)) throw new InvalidHeader(name, 'a name has one or more printable ASCII characters without space, quote or backslash');
-  if (typeof value !== 'string') throw new InvalidHeader(name, `its value is ${value === null ? 'null' : typeof value}, only text travels`);
+  if (name.length > HEADER_NAME_LENGTH_MAX)
+    throw new InvalidHeader(name, `a name has at most ${HEADER_NAME_LENGTH_MAX} characters`);
+  if (!NAME.test(name))
+    throw new InvalidHeader(
+      name,
+      'a name has one or more printable ASCII characters without space, quote or backslash',
+    );
+  if (typeof value !== 'string')
+    throw new InvalidHeader(name, `its value is ${value === null ? 'null' : typeof value}, only text travels`);
 }

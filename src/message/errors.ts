@@ -17,7 +17,10 @@ export class InvalidHeader extends PosthornError {
   readonly code = 'INVALID_HEADER';
 
   constructor(name: string, why: string) {
-    super(`Header ${JSON.stringify(name.slice(0, 80))} was refused: ${why}.`, 'Rename or shorten it, or put the value into the body.');
+    super(
+      `Header ${JSON.stringify(name.slice(0, 80))} was refused: ${why}.`,
+      'Rename or shorten it, or put the value into the body.',
+    );
   }
 }
 
@@ -29,6 +32,18 @@ export class MessageTooLarge extends PosthornError {
     super(
       `The message's ${part} has ${bytes} bytes; at most ${bytesMax} are allowed, so it was not sent.`,
       'Send a reference to the data instead, or split it.',
+    );
+  }
+}
+
+/** The name of a message type cannot travel. Nothing was defined, sent or registered. */
+export class InvalidMessageType extends PosthornError {
+  readonly code = 'INVALID_MESSAGE_TYPE';
+
+  constructor(name: string, why: string) {
+    super(
+      `${JSON.stringify(name.slice(0, 80))} cannot name a message type: ${why}.`,
+      "Use letters, digits and '.', '_', '-', '+', ':', '$', as in 'Sales.PlaceOrder'.",
     );
   }
 }

@@ -60,6 +60,8 @@ export const Header = {
   deaths: 'Posthorn.Deaths',
   /** Base64 of the stored header bytes, when those could not be read. */
   undecodableHeaders: 'Posthorn.UndecodableHeaders',
+  /** `off`: the sender wants no copy in the dead-letter queue when its time to be received runs out. */
+  deadLetter: 'Posthorn.DeadLetter',
   /** Why a message is in the dead-letter queue: `NACK_RECEIVE_TIMEOUT`, `NACK_Q_PURGED`, … (MSMQ's classes). */
   deadLetterReason: 'Posthorn.DeadLetterReason',
   /** `queue@machine` that the dead-lettered message was meant for. */

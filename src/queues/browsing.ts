@@ -8,7 +8,7 @@ export interface BrowseRange {
   readonly kind?: PlaceKind;
   /** Exclusive; from the `lastPosition` of the page before. */
   readonly afterPosition?: number;
-  /** Inclusive; with `sequenceMax`, how an operation leaves out what arrived after it began. */
+  /** Messages with a higher sequence are passed over: how an operation leaves out what arrived after it began. */
   readonly sequenceMax?: number;
   /** Messages looked at in this page, at most; a page is also cut by bytes and time. */
   readonly countMax: number;

@@ -43,7 +43,7 @@ export interface OutgoingMessage {
   readonly delayMs?: number;
   /** Dropped, or dead-lettered, when nobody received it in this time after it became visible. */
   readonly timeToBeReceivedMs?: number;
-  /** Default true: an expired or purged message goes to the dead-letter queue; false: it is dropped and counted. */
+  /** Default true: an expired message goes to the dead-letter queue; false: it is dropped and counted. */
   readonly deadLetter?: boolean;
 }
 

@@ -1,0 +1,68 @@
+import { nearestName, PosthornError } from '../message/posthorn-error.ts';
+
+/** A queue's quota is used up. The message was not stored. */
+export class QueueFull extends PosthornError {
+  readonly code = 'QUEUE_FULL';
+
+  constructor(queue: string, used: number, quota: number, what: 'messages' | 'bytes') {
+    super(
+      `Queue '${queue}' is full (${used} of ${quota} ${what}): the message was not stored.`,
+      `Start a receiver, run 'posthorn purge ${queue}', or raise the queue's quota.`,
+    );
+  }
+}
+
+/** An operator's verb or a receiver named a queue that does not exist. */
+export class QueueNotFound extends PosthornError {
+  readonly code = 'QUEUE_NOT_FOUND';
+
+  constructor(queue: string, known: readonly string[]) {
+    const nearest = nearestName(queue, known);
+    super(
+      `There is no queue '${queue}' here.`,
+      nearest === undefined ? "Run 'posthorn queues' for the list." : `Did you mean '${nearest}'?`,
+    );
+  }
+}
+
+/** A message was addressed to another machine. It was not stored. */
+export class NoRouteToMachine extends PosthornError {
+  readonly code = 'NO_ROUTE_TO_MACHINE';
+
+  constructor(address: string, machine: string) {
+    super(
+      `'${address}' is on another machine, and this version delivers on its own machine only ('${machine}'): nothing was sent.`,
+      `Send to a queue without '@', or to '…@${machine}'.`,
+    );
+  }
+}
+
+/** The store can number no more queues. */
+export class TooManyQueues extends PosthornError {
+  readonly code = 'TOO_MANY_QUEUES';
+
+  constructor(queue: string, placeCountMax: number) {
+    super(
+      `Queue '${queue}' cannot be made: ${placeCountMax} places (queues, delayed and journal parts) are in use.`,
+      'Use fewer queues, or a second queue manager with a directory of its own.',
+    );
+  }
+}
+
+/** More handlers at once than one queue manager can keep account of. */
+export class InFlightTableFull extends PosthornError {
+  readonly code = 'IN_FLIGHT_TABLE_FULL';
+
+  constructor(slotsMax: number) {
+    super(`${slotsMax} messages are being handled, more cannot be at once.`, 'Lower the concurrency of the endpoints.');
+  }
+}
+
+/** The queue manager was closed, or is closing; what was asked for was not done. */
+export class QueueManagerClosed extends PosthornError {
+  readonly code = 'QUEUE_MANAGER_CLOSED';
+
+  constructor(directory: string) {
+    super(`The queue manager of '${directory}' is closed.`, 'Open it again, and stop endpoints before closing it.');
+  }
+}

@@ -1,0 +1,158 @@
+import { Header, headersOf } from '../message/headers.ts';
+import { parseHeaders } from '../message/parse-headers.ts';
+import { parseTimeSpan } from '../message/time-span.ts';
+import { type Operation, positionOf, priorityOf, type Store, type StoredMessage } from '../store/store.ts';
+import { type Outcome, type Participant, UnitOfWork } from '../transactions/unit-of-work.ts';
+import type { OutgoingMessage } from '../transport/transport.ts';
+import type { Place } from './place.ts';
+import type { PutOwner } from './pending-put.ts';
+import type { Queue } from './queue.ts';
+import { expiredCounterKey, type QueueSet } from './queue-set.ts';
+import { TakenDelivery } from './taken-delivery.ts';
+
+export const DEAD_LETTER_QUEUE = 'dead-letter';
+
+/** What happens when deadlines pass: delayed messages become visible, waiting ones expire. One unit for a page of them. */
+export class Expiry {
+  readonly #store: Store;
+  readonly #queues: QueueSet;
+  readonly #owner: ExpiryOwner;
+
+  constructor(store: Store, queues: QueueSet, owner: ExpiryOwner) {
+    this.#store = store;
+    this.#queues = queues;
+    this.#owner = owner;
+  }
+
+  /** Handles a page of due messages; resolves with the number of those that nobody held. */
+  async handleDue(due: readonly StoredMessage[]): Promise<number> {
+    const work = new UnitOfWork(this.#store);
+    const taken: TakenDelivery[] = [];
+    let handledCount = 0;
+    for (const message of due) {
+      const queue = this.#queues.ofPlace(message.place);
+      if (queue === undefined) continue;
+      if (message.place === queue.delayed?.id) {
+        if (queue.delayed.locked.has(message.position)) continue;
+        work.enlist(new Release(queue, queue.delayed, message, this.#owner));
+      } else {
+        const whole = queue.waiting.locked.has(message.position) ? undefined : await this.#take(queue, message.position);
+        if (whole === undefined) continue;
+        taken.push(whole);
+        await this.#expire(queue, whole, work);
+      }
+      handledCount++;
+    }
+    await this.#commit(work, taken);
+    return handledCount;
+  }
+
+  /** Expires one message that a receiver has come upon; `delivery` holds it. */
+  async expireHeld(queue: Queue, delivery: TakenDelivery): Promise<void> {
+    const work = new UnitOfWork(this.#store);
+    await this.#expire(queue, delivery, work);
+    await this.#commit(work, [delivery]);
+  }
+
+  async #commit(work: UnitOfWork, taken: readonly TakenDelivery[]): Promise<void> {
+    try {
+      await work.commit();
+    } catch (error) {
+      // With an unknown outcome they stay locked: the store's recovery decides.
+      if (work.state === 'rolledBack') for (const delivery of taken) delivery.release();
+      throw error;
+    }
+  }
+
+  /** Reads one waiting message whole and locks it; undefined when it went away or was taken meanwhile. */
+  async #take(queue: Queue, position: number): Promise<TakenDelivery | undefined> {
+    let taken: TakenDelivery | undefined;
+    const exact = { place: queue.waiting.id, upToPosition: position, ...(position > 0 && { afterPosition: position - 1 }) };
+    await queue.waiting.reading(
+      () => this.#store.readMessages({ ...exact, countMax: 1, bytesMax: 1, withBodies: true }),
+      ({ messages: [message] }) => {
+        if (message !== undefined && queue.waiting.isFree(position)) taken = new TakenDelivery(queue, queue.waiting, message);
+      },
+    );
+    return taken;
+  }
+
+  async #expire(queue: Queue, delivery: TakenDelivery, work: UnitOfWork): Promise<void> {
+    delivery.complete(work);
+    const headers = parseHeaders(delivery.headers);
+    if (headers?.[Header.deadLetter] === 'off' || queue.name === DEAD_LETTER_QUEUE) {
+      work.enlist(new CountExpired(queue));
+      return;
+    }
+    const copy = headersOf(headers ?? { [Header.undecodableHeaders]: Buffer.from(delivery.headers).toString('base64') });
+    copy[Header.deadLetterReason] = 'NACK_RECEIVE_TIMEOUT';
+    copy[Header.deadLetterQueue] = `${queue.name}@${this.#owner.machine}`;
+    delete copy[Header.timeToBeReceived];
+    await this.#owner.send([{ destination: { queue: DEAD_LETTER_QUEUE }, headers: copy, body: delivery.body }], work);
+  }
+}
+
+export interface ExpiryOwner extends PutOwner {
+  readonly machine: string;
+  nowMs(): number;
+  send(messages: readonly OutgoingMessage[], work: UnitOfWork): Promise<void>;
+}
+
+/** A delayed message moves into its queue, behind what waits there, keeping its priority. */
+class Release implements Participant {
+  readonly #queue: Queue;
+  readonly #delayed: Place;
+  readonly #message: StoredMessage;
+  readonly #owner: ExpiryOwner;
+  #toPosition = -1;
+  #deadlineMs: number | undefined;
+
+  constructor(queue: Queue, delayed: Place, message: StoredMessage, owner: ExpiryOwner) {
+    this.#queue = queue;
+    this.#delayed = delayed;
+    this.#message = message;
+    this.#owner = owner;
+    delayed.locked.add(message.position);
+  }
+
+  contribute(operations: Operation[]): void {
+    const { position } = this.#message;
+    this.#toPosition = positionOf(priorityOf(position), this.#owner.nextSequence());
+    const timeToBeReceived = parseHeaders(this.#message.headers)?.[Header.timeToBeReceived];
+    const timeToBeReceivedMs = timeToBeReceived === undefined ? undefined : parseTimeSpan(timeToBeReceived);
+    if (timeToBeReceivedMs !== undefined) this.#deadlineMs = this.#owner.nowMs() + timeToBeReceivedMs;
+    operations.push({
+      kind: 'move',
+      place: this.#delayed.id,
+      position,
+      toPlace: this.#queue.waiting.id,
+      toPosition: this.#toPosition,
+      ...(this.#deadlineMs !== undefined && { deadlineMs: this.#deadlineMs }),
+    });
+  }
+
+  ended(outcome: Outcome): void {
+    if (outcome !== 'unknown') this.#delayed.locked.delete(this.#message.position);
+    if (outcome !== 'committed') return;
+    const bytes = this.#message.headers.byteLength + this.#message.bodyBytes;
+    this.#delayed.removed(this.#message.position, bytes);
+    this.#queue.arrivedUnread(this.#toPosition, bytes);
+    if (this.#deadlineMs !== undefined) this.#owner.deadlineSet(this.#deadlineMs);
+  }
+}
+
+class CountExpired implements Participant {
+  readonly #queue: Queue;
+
+  constructor(queue: Queue) {
+    this.#queue = queue;
+  }
+
+  contribute(operations: Operation[]): void {
+    operations.push({ kind: 'addToCounter', key: expiredCounterKey(this.#queue), amount: 1 });
+  }
+
+  ended(outcome: Outcome): void {
+    if (outcome === 'committed') this.#queue.expired++;
+  }
+}

@@ -1,0 +1,85 @@
+import type { Operation, Store } from '../store/store.ts';
+import { ATTEMPTS_PREFIX, type AttemptCounts, attemptsKey, parseAttempts } from './attempts.ts';
+import { type InFlightMessage, readInFlight } from './in-flight-table.ts';
+import type { QueueSettings } from './queue-status.ts';
+import type { SavedClock } from './steady-clock.ts';
+
+/*
+ * What a queue manager reads of the key-value state when it opens. Keys:
+ *   clock                    SavedClock
+ *   generation               how often the directory was opened; see InFlightTable
+ *   settings/QUEUE           QueueSettings
+ *   expired/QUEUE            counter of messages dropped after their time-to-be-received
+ *   attempts/PLACE/POSITION  AttemptCounts
+ * Other owners: subscription/… (routing), operation/… (operators), sent/… (other processes that send).
+ */
+export const CLOCK_KEY = 'clock';
+const GENERATION_KEY = 'generation';
+export const SETTINGS_PREFIX = 'settings/';
+export const EXPIRED_PREFIX = 'expired/';
+
+export interface OpenState {
+  /** Of this opening. */
+  readonly generation: number;
+  readonly clock: SavedClock | undefined;
+  readonly settings: ReadonlyMap<string, QueueSettings>;
+  readonly expired: ReadonlyMap<string, number>;
+  readonly attempts: readonly { readonly place: number; readonly position: number; readonly counts: AttemptCounts }[];
+}
+
+/**
+ * Reads the state; adds one death to every message that the in-flight file names and that still waits (G-P6).
+ *
+ * The file belongs to one generation. Deaths are counted in the unit that begins the next, so a process that dies right
+ * here counts nothing twice: the file it leaves is of a generation that was counted.
+ */
+export async function readOpenState(store: Store, inFlightFound: Uint8Array): Promise<OpenState> {
+  const clock = await readOne(store, CLOCK_KEY);
+  const lastGeneration = Number((await readOne(store, GENERATION_KEY)) ?? 0);
+  const left = readInFlight(inFlightFound);
+  const operations = left.generation === lastGeneration ? await countDeaths(store, left.messages) : [];
+  const generation = lastGeneration + 1;
+  await store.commit({ operations: [...operations, { kind: 'setState', key: GENERATION_KEY, value: String(generation) }] });
+  const settings = await readAll(store, SETTINGS_PREFIX);
+  const expired = await readAll(store, EXPIRED_PREFIX);
+  const attempts = await readAll(store, ATTEMPTS_PREFIX);
+  return {
+    generation,
+    clock: clock === undefined ? undefined : (JSON.parse(clock) as SavedClock),
+    settings: new Map(settings.map(({ key, value }) => [key.slice(SETTINGS_PREFIX.length), JSON.parse(value) as QueueSettings])),
+    expired: new Map(expired.map(({ key, value }) => [key.slice(EXPIRED_PREFIX.length), Number(value)])),
+    attempts: attempts.flatMap(({ key, value }) => parseAttempts(key, value) ?? []),
+  };
+}
+
+async function countDeaths(store: Store, messages: readonly InFlightMessage[]): Promise<Operation[]> {
+  const operations: Operation[] = [];
+  for (const { place, position } of messages) {
+    const exact = { place, upToPosition: position, ...(position > 0 && { afterPosition: position - 1 }) };
+    const page = await store.readMessages({ ...exact, countMax: 1, bytesMax: 1, withBodies: false });
+    if (page.messages.length === 0) continue;
+    const key = attemptsKey(place, position);
+    const known = await readOne(store, key);
+    const counts = known === undefined ? undefined : parseAttempts(key, known)?.counts;
+    const value = JSON.stringify({ failed: counts?.failed ?? 0, deaths: (counts?.deaths ?? 0) + 1 });
+    operations.push({ kind: 'setState', key, value });
+  }
+  return operations;
+}
+
+async function readOne(store: Store, key: string): Promise<string | undefined> {
+  const page = await store.readState({ prefix: key, countMax: 1 });
+  return page.entries.find((entry) => entry.key === key)?.value;
+}
+
+async function readAll(store: Store, prefix: string): Promise<{ key: string; value: string }[]> {
+  const entries: { key: string; value: string }[] = [];
+  for (;;) {
+    const after = entries.at(-1)?.key;
+    const page = await store.readState({ prefix, countMax: STATE_PAGE, ...(after !== undefined && { afterKey: after }) });
+    entries.push(...page.entries);
+    if (page.isLast) return entries;
+  }
+}
+
+const STATE_PAGE = 256;

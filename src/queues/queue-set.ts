@@ -1,0 +1,122 @@
+import { EXPIRED_PREFIX, type OpenState, SETTINGS_PREFIX } from './open-state.ts';
+import type { PlaceKind, Store } from '../store/store.ts';
+import { QueueNotFound, TooManyQueues } from './errors.ts';
+import { PLACE_COUNT_MAX } from './limits.ts';
+import { Place } from './place.ts';
+import { Queue } from './queue.ts';
+import type { QueueSettings, QueueStatus } from './queue-status.ts';
+
+/** All queues of one queue manager, by name, and the making of new ones. */
+export class QueueSet {
+  readonly #store: Store;
+  readonly #queues = new Map<string, Queue>();
+  readonly #byPlace = new Map<number, Queue>();
+  /** Places being made, so that two senders of one new queue make it once. */
+  readonly #making = new Map<string, Promise<Place>>();
+  #nextPlace: number;
+
+  constructor(store: Store, state: OpenState) {
+    this.#store = store;
+    // Queues first: a delayed or journal place joins the queue it belongs to.
+    const places = store.opened.places.map((found) => new Place(found));
+    for (const place of places.filter(({ kind }) => kind === 'queue')) this.#add(place);
+    for (const place of places.filter(({ kind }) => kind !== 'queue')) this.#add(place);
+    this.#nextPlace = 1 + Math.max(0, ...places.map(({ id }) => id));
+    for (const [name, settings] of state.settings) this.#set(name, settings);
+    for (const [name, count] of state.expired) this.#countExpired(name, count);
+    for (const { place, position, counts } of state.attempts) this.#byPlace.get(place)?.attempts.set(position, counts);
+  }
+
+  get(name: string): Queue | undefined {
+    return this.#queues.get(name);
+  }
+
+  /** @throws {QueueNotFound} naming the nearest that exists */
+  require(name: string): Queue {
+    const queue = this.#queues.get(name);
+    if (queue === undefined) throw new QueueNotFound(name, [...this.#queues.keys()]);
+    return queue;
+  }
+
+  ofPlace(place: number): Queue | undefined {
+    return this.#byPlace.get(place);
+  }
+
+  all(): Iterable<Queue> {
+    return this.#queues.values();
+  }
+
+  /** The queue, made when it does not exist. */
+  async ensure(name: string): Promise<Queue> {
+    if (!this.#queues.has(name)) await this.#ensurePlace(name, 'queue');
+    return this.require(name);
+  }
+
+  async ensureDelayed(queue: Queue): Promise<void> {
+    if (queue.delayed === undefined) await this.#ensurePlace(queue.name, 'delayed');
+  }
+
+  async configure(queue: Queue, settings: QueueSettings): Promise<void> {
+    if (settings.journal === true && queue.journal === undefined) await this.#ensurePlace(queue.name, 'journal');
+    const key = SETTINGS_PREFIX + queue.name;
+    await this.#store.commit({ operations: [{ kind: 'setState', key, value: JSON.stringify(settings) }] });
+    queue.settings = settings;
+  }
+
+  async #ensurePlace(queue: string, kind: PlaceKind): Promise<Place> {
+    const key = `${kind}/${queue}`;
+    const underWay = this.#making.get(key);
+    if (underWay !== undefined) return underWay;
+    const making = this.#make(queue, kind).finally(() => this.#making.delete(key));
+    this.#making.set(key, making);
+    return making;
+  }
+
+  async #make(queue: string, kind: PlaceKind): Promise<Place> {
+    const id = this.#nextPlace++;
+    if (id > PLACE_COUNT_MAX) throw new TooManyQueues(queue, PLACE_COUNT_MAX);
+    await this.#store.commit({ operations: [{ kind: 'createPlace', place: id, placeKind: kind, queue }] });
+    const place = new Place({ place: id, kind, queue, messageCount: 0, byteCount: 0 });
+    this.#add(place);
+    return place;
+  }
+
+  #add(place: Place): void {
+    if (place.kind === 'queue') this.#queues.set(place.queue, new Queue(place.queue, place, this.#store));
+    const queue = this.require(place.queue);
+    if (place.kind === 'delayed') queue.delayed = place;
+    if (place.kind === 'journal') queue.journal = place;
+    this.#byPlace.set(place.id, queue);
+  }
+
+  #set(name: string, settings: QueueSettings): void {
+    const queue = this.#queues.get(name);
+    if (queue !== undefined) queue.settings = settings;
+  }
+
+  #countExpired(name: string, count: number): void {
+    const queue = this.#queues.get(name);
+    if (queue !== undefined) queue.expired = count;
+  }
+}
+
+export function expiredCounterKey(queue: Queue): string {
+  return EXPIRED_PREFIX + queue.name;
+}
+
+export function statusOf(queue: Queue): QueueStatus {
+  return {
+    queue: queue.name,
+    messages: queue.waiting.messages,
+    bytes: queue.waiting.bytes,
+    inFlight: queue.waiting.locked.size,
+    delayed: queue.delayed?.messages ?? 0,
+    delayedBytes: queue.delayed?.bytes ?? 0,
+    journaled: queue.journal?.messages ?? 0,
+    quotaMessages: queue.settings.quotaMessages,
+    quotaBytes: queue.settings.quotaBytes,
+    journal: queue.settings.journal === true,
+    expired: queue.expired,
+    receivers: queue.receivers,
+  };
+}

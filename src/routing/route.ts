@@ -1,0 +1,38 @@
+import { type Address, parseAddress } from '../message/address.ts';
+import { checkMessageType } from '../message/check-message-type.ts';
+import { type Contract, nameOf, type Sendable } from '../message/contract.ts';
+import { NoRoute } from './errors.ts';
+
+/** Where messages of one type are sent when `{ to }` says nothing. */
+export interface Route {
+  readonly type: string;
+  /** The contract, when it was given one: its type is known to the endpoint then. */
+  readonly contract: Contract | undefined;
+  readonly destination: Address;
+}
+
+/**
+ * Routes a type to `queue` or `queue@machine`.
+ *
+ * @throws {InvalidAddress} {InvalidMessageType}
+ */
+export function route(type: Sendable, to: string): Route {
+  checkMessageType(nameOf(type));
+  return { type: nameOf(type), contract: typeof type === 'string' ? undefined : type, destination: parseAddress(to) };
+}
+
+/** The routes of one endpoint. */
+export class Routes {
+  readonly #destinations: ReadonlyMap<string, Address>;
+
+  constructor(routes: readonly Route[]) {
+    this.#destinations = new Map(routes.map((each) => [each.type, each.destination]));
+  }
+
+  /** @throws {NoRoute} naming both mends */
+  destinationOf(type: string): Address {
+    const destination = this.#destinations.get(type);
+    if (destination === undefined) throw new NoRoute(type);
+    return destination;
+  }
+}

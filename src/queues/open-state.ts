@@ -7,6 +7,7 @@ import type { SavedClock } from './steady-clock.ts';
 /*
  * What a queue manager reads of the key-value state when it opens. Keys:
  *   clock                    SavedClock
+ *   machine                  name of this machine, as last opened
  *   generation               how often the directory was opened; see InFlightTable
  *   settings/QUEUE           QueueSettings
  *   expired/QUEUE            counter of messages dropped after their time-to-be-received
@@ -15,12 +16,14 @@ import type { SavedClock } from './steady-clock.ts';
  */
 export const CLOCK_KEY = 'clock';
 const GENERATION_KEY = 'generation';
+const MACHINE_KEY = 'machine';
 export const SETTINGS_PREFIX = 'settings/';
 export const EXPIRED_PREFIX = 'expired/';
 
 export interface OpenState {
   /** Of this opening. */
   readonly generation: number;
+  readonly machine: string;
   readonly clock: SavedClock | undefined;
   readonly settings: ReadonlyMap<string, QueueSettings>;
   readonly expired: ReadonlyMap<string, number>;
@@ -33,20 +36,31 @@ export interface OpenState {
  * The file belongs to one generation. Deaths are counted in the unit that begins the next, so a process that dies right
  * here counts nothing twice: the file it leaves is of a generation that was counted.
  */
-export async function readOpenState(store: Store, inFlightFound: Uint8Array): Promise<OpenState> {
+export async function readOpenState(
+  store: Store,
+  inFlightFound: Uint8Array,
+  names: { readonly machine: string | undefined; readonly hostName: string },
+): Promise<OpenState> {
   const clock = await readOne(store, CLOCK_KEY);
   const lastGeneration = Number((await readOne(store, GENERATION_KEY)) ?? 0);
   const left = readInFlight(inFlightFound);
   const operations = left.generation === lastGeneration ? await countDeaths(store, left.messages) : [];
   const generation = lastGeneration + 1;
-  await store.commit({ operations: [...operations, { kind: 'setState', key: GENERATION_KEY, value: String(generation) }] });
+  // Addresses in stored messages name this machine: a verb of the CLI, or a container with a new host name, keeps the name.
+  const machine = names.machine ?? (await readOne(store, MACHINE_KEY)) ?? names.hostName;
+  operations.push({ kind: 'setState', key: GENERATION_KEY, value: String(generation) });
+  operations.push({ kind: 'setState', key: MACHINE_KEY, value: machine });
+  await store.commit({ operations });
   const settings = await readAll(store, SETTINGS_PREFIX);
   const expired = await readAll(store, EXPIRED_PREFIX);
   const attempts = await readAll(store, ATTEMPTS_PREFIX);
   return {
     generation,
+    machine,
     clock: clock === undefined ? undefined : (JSON.parse(clock) as SavedClock),
-    settings: new Map(settings.map(({ key, value }) => [key.slice(SETTINGS_PREFIX.length), JSON.parse(value) as QueueSettings])),
+    settings: new Map(
+      settings.map(({ key, value }) => [key.slice(SETTINGS_PREFIX.length), JSON.parse(value) as QueueSettings]),
+    ),
     expired: new Map(expired.map(({ key, value }) => [key.slice(EXPIRED_PREFIX.length), Number(value)])),
     attempts: attempts.flatMap(({ key, value }) => parseAttempts(key, value) ?? []),
   };
@@ -76,7 +90,11 @@ async function readAll(store: Store, prefix: string): Promise<{ key: string; val
   const entries: { key: string; value: string }[] = [];
   for (;;) {
     const after = entries.at(-1)?.key;
-    const page = await store.readState({ prefix, countMax: STATE_PAGE, ...(after !== undefined && { afterKey: after }) });
+    const page = await store.readState({
+      prefix,
+      countMax: STATE_PAGE,
+      ...(after !== undefined && { afterKey: after }),
+    });
     entries.push(...page.entries);
     if (page.isLast) return entries;
   }

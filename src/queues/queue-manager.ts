@@ -56,7 +56,7 @@ export class QueueManager implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   private constructor(options: OpenOptions, store: Store, inFlight: SmallFile, state: OpenState) {
-    this.machine = options.machine;
+    this.machine = state.machine;
     this.directory = options.directory;
     this.storeId = store.opened.storeId;
     this.#io = options.io;
@@ -99,7 +99,7 @@ export class QueueManager implements AsyncDisposable {
     const store = await filled.openStore(filled);
     try {
       const file = filled.openInFlightFile(join(filled.directory, 'in-flight'));
-      const state = await readOpenState(store, file.found);
+      const state = await readOpenState(store, file.found, filled);
       const manager = new QueueManager(filled, store, file, state);
       manager.#deadlines.start();
       return manager;
@@ -249,7 +249,12 @@ export class QueueManager implements AsyncDisposable {
     for (const kind of ['queue', 'delayed'] as const) {
       let afterPosition: number | undefined;
       for (let isLast = false; !isLast; ) {
-        const range = { queue: queue.name, kind, countMax: PURGE_PAGE, ...(afterPosition !== undefined && { afterPosition }) };
+        const range = {
+          queue: queue.name,
+          kind,
+          countMax: PURGE_PAGE,
+          ...(afterPosition !== undefined && { afterPosition }),
+        };
         const page = await this.takePage(range, () => true);
         const work = this.begin();
         for (const { delivery } of page.taken) delivery.complete(work);
@@ -293,7 +298,7 @@ const PURGE_PAGE = 256;
 export interface QueueManagerOptions {
   /** Where everything durable lies; made when it does not exist. One owner at a time. */
   readonly directory: string;
-  /** Name of this machine, as in `queue@machine`. Default: the host name. */
+  /** Name of this machine, as in `queue@machine`. Default: the name it had before, at first the host name. */
   readonly machine?: string;
   /** Largest body of a message in bytes. Default 4 MiB. */
   readonly bodyBytesMax?: number;
@@ -316,7 +321,8 @@ type OpenOptions = ReturnType<typeof fillOptions>;
 
 function fillOptions(options: QueueManagerOptions) {
   return {
-    machine: options.machine ?? hostname(),
+    machine: options.machine,
+    hostName: hostname(),
     bodyBytesMax: options.bodyBytesMax ?? MESSAGE_BODY_BYTES_MAX,
     onFailure: options.onFailure ?? warn,
     io: options.io ?? nodeIo(),

@@ -22,7 +22,8 @@ export class Sending {
   /** Enlists all messages in `work`, or none and throws. A promise only when a queue has to be made first. */
   send(messages: readonly OutgoingMessage[], work: UnitOfWork): Promise<void> | undefined {
     for (const message of messages) {
-      if (this.#readyQueue(message) === undefined) return this.#makeQueues(messages).then(() => this.send(messages, work));
+      if (this.#readyQueue(message) === undefined)
+        return this.#makeQueues(messages).then(() => this.send(messages, work));
     }
     const puts = messages.map((message) => this.#encode(message));
     this.#checkQuotas(messages, puts);
@@ -51,7 +52,7 @@ export class Sending {
   }
 
   #encode(message: OutgoingMessage): PutMessage {
-    const headers = Buffer.from(JSON.stringify(headersToStore(message)));
+    const headers = message.headerBytes ?? Buffer.from(JSON.stringify(headersToStore(message)));
     checkSizes(message, headers.byteLength, this.#owner.bodyBytesMax);
     const delayed = isDelayed(message);
     const ownMs = delayed ? message.delayMs : message.timeToBeReceivedMs;
@@ -71,9 +72,11 @@ export class Sending {
       if (quotaMessages === undefined && quotaBytes === undefined) continue;
       const others = puts.slice(0, index).filter((_, other) => messages[other]?.destination.queue === queue.name);
       const count = usedMessages(queue) + others.length;
-      if (quotaMessages !== undefined && count + 1 > quotaMessages) throw new QueueFull(queue.name, count, quotaMessages, 'messages');
+      if (quotaMessages !== undefined && count + 1 > quotaMessages)
+        throw new QueueFull(queue.name, count, quotaMessages, 'messages');
       const bytes = usedBytes(queue) + others.reduce((sum, other) => sum + bytesOf(other), 0);
-      if (quotaBytes !== undefined && bytes + bytesOf(put) > quotaBytes) throw new QueueFull(queue.name, bytes, quotaBytes, 'bytes');
+      if (quotaBytes !== undefined && bytes + bytesOf(put) > quotaBytes)
+        throw new QueueFull(queue.name, bytes, quotaBytes, 'bytes');
     }
   }
 }
@@ -99,7 +102,10 @@ function headersToStore(message: OutgoingMessage): OutgoingMessage['headers'] {
 
 function checkSizes(message: OutgoingMessage, headerBytes: number, bodyBytesMax: number): void {
   if (message.body.byteLength > bodyBytesMax) throw new MessageTooLarge('body', message.body.byteLength, bodyBytesMax);
-  const isOnItsWayBack = message.headers[Header.failedQueue] !== undefined || message.headers[Header.deadLetterReason] !== undefined;
+  const isOnItsWayBack =
+    message.headerBytes !== undefined ||
+    message.headers[Header.failedQueue] !== undefined ||
+    message.headers[Header.deadLetterReason] !== undefined;
   const headerBytesMax = MESSAGE_HEADER_BYTES_MAX + (isOnItsWayBack ? FAILURE_HEADER_BYTES_RESERVED : 0);
   if (headerBytes > headerBytesMax) throw new MessageTooLarge('headers', headerBytes, headerBytesMax);
 }
@@ -110,10 +116,18 @@ function bytesOf(put: PutMessage): number {
 
 function usedMessages(queue: Queue): number {
   const delayed = queue.delayed;
-  return queue.waiting.messages + queue.waiting.pendingMessages + (delayed === undefined ? 0 : delayed.messages + delayed.pendingMessages);
+  return (
+    queue.waiting.messages +
+    queue.waiting.pendingMessages +
+    (delayed === undefined ? 0 : delayed.messages + delayed.pendingMessages)
+  );
 }
 
 function usedBytes(queue: Queue): number {
   const delayed = queue.delayed;
-  return queue.waiting.bytes + queue.waiting.pendingBytes + (delayed === undefined ? 0 : delayed.bytes + delayed.pendingBytes);
+  return (
+    queue.waiting.bytes +
+    queue.waiting.pendingBytes +
+    (delayed === undefined ? 0 : delayed.bytes + delayed.pendingBytes)
+  );
 }

@@ -36,6 +36,8 @@ export interface OutgoingMessage {
   readonly destination: Address;
   /** Complete, message id and all; checked by whoever built it. */
   readonly headers: Headers;
+  /** Stored instead of `headers`, byte for byte: how an operator moves a message, or returns one whose headers could not be read. */
+  readonly headerBytes?: Uint8Array;
   readonly body: Uint8Array;
   /** 0 to 7; default 3. */
   readonly priority?: number;

@@ -1,0 +1,91 @@
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
+
+/** Waits for connections on the Unix socket at `path`; the file must not exist. Resolves when connections are taken. */
+export function listenLocally(path: string, accept: (socket: LocalSocket) => void): Promise<LocalListener> {
+  return new Promise((resolve, reject) => {
+    const open = new Set<Socket>();
+    const server: Server = createServer((socket) => {
+      open.add(socket);
+      socket.once('close', () => open.delete(socket));
+      accept(localSocketOf(socket));
+    });
+    server.once('error', reject);
+    server.listen(path, () => {
+      server.off('error', reject);
+      // Running out of descriptors refuses one connection; the listener stays.
+      server.on('error', () => undefined);
+      server.unref();
+      resolve({ close: () => closeServer(server, open) });
+    });
+  });
+}
+
+/** Connects to the Unix socket at `path`; rejects with the system's error, `code` ENOENT or ECONNREFUSED when nobody listens. */
+export function connectLocally(path: string): Promise<LocalSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(path);
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      resolve(localSocketOf(socket));
+    });
+  });
+}
+
+export interface LocalListener {
+  /** Takes no more connections, cuts the open ones, and removes the file. */
+  close(): Promise<void>;
+}
+
+/** One end of a connection between two processes of this machine. */
+export interface LocalSocket {
+  /** Bytes written and not yet taken by the system. */
+  readonly waitingBytes: number;
+  write(bytes: Uint8Array): void;
+  /** `onBytes` gets what arrives; `onClosed` runs once, after the last bytes, also when the other end died. */
+  listen(handlers: SocketHandlers): void;
+  /** Stops and resumes reading, so that the other end is slowed down. */
+  pause(): void;
+  resume(): void;
+  /** Sends what was written, then closes. */
+  end(): void;
+  /** Closes at once. */
+  destroy(): void;
+  /** Whether this connection keeps an otherwise idle process alive; it does at first. */
+  keepProcessAlive(isKept: boolean): void;
+}
+
+export interface SocketHandlers {
+  onBytes(bytes: Uint8Array): void;
+  /** All that was written has been taken by the system. */
+  onDrained?(): void;
+  onClosed(): void;
+}
+
+function localSocketOf(socket: Socket): LocalSocket {
+  // A broken connection shows as `close`; its cause says nothing that the other end's absence does not.
+  socket.on('error', () => undefined);
+  return {
+    get waitingBytes() {
+      return socket.writableLength;
+    },
+    write: (bytes) => void socket.write(bytes),
+    listen(handlers) {
+      socket.on('data', (bytes) => handlers.onBytes(bytes));
+      socket.on('drain', () => handlers.onDrained?.());
+      socket.once('close', () => handlers.onClosed());
+    },
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+    end: () => void socket.end(),
+    destroy: () => void socket.destroy(),
+    keepProcessAlive: (isKept) => void (isKept ? socket.ref() : socket.unref()),
+  };
+}
+
+function closeServer(server: Server, open: ReadonlySet<Socket>): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    for (const socket of open) socket.destroy();
+  });
+}

@@ -1,0 +1,235 @@
+import type { Io } from '../io/io.ts';
+import { formatAddress, parseAddress } from '../message/address.ts';
+import { headersOf } from '../message/headers.ts';
+import type { BrowseRange } from '../queues/browsing.ts';
+import { QueueNotFound } from '../queues/errors.ts';
+import type { QueueManager } from '../queues/queue-manager.ts';
+import type { QueueStatus } from '../queues/queue-status.ts';
+import { isOutcomeUnknown } from '../transactions/outcome-unknown.ts';
+import type { Delivery } from '../transport/transport.ts';
+import { InvalidFilter, InvalidRequest } from './errors.ts';
+import { countIntoGroups, type FailureGroup } from './failure-group.ts';
+import { CHANGE_PAGE_MESSAGES_MAX, ID_PREFIX_LENGTH_MIN, PAGE_MESSAGES_MAX, PAGE_QUEUES_MAX } from './limits.ts';
+import { messageMatcher, needsBodies } from './message-filter.ts';
+import { detailMessage, summarizeMessage } from './message-summary.ts';
+import { oldestSentMs } from './oldest-message.ts';
+import type {
+  FindRequest,
+  FoundPage,
+  GroupPage,
+  ManagerDescription,
+  MessagePage,
+  MoveRequest,
+  Operations,
+  PurgeRequest,
+  QueueDescription,
+  QueuePage,
+  ReadRequest,
+  SendRequest,
+  SendResult,
+  StartReturnRequest,
+  SubscriptionPage,
+  WorkedPage,
+} from './operations.ts';
+import { pageEnd } from './page-end.ts';
+import type { ReturnOperation } from './return-operation.ts';
+import { ReturnToSource } from './return-to-source.ts';
+import { SendMessages } from './send-messages.ts';
+
+/** The operations, on a queue manager of this process. */
+export class LocalOperations implements Operations {
+  readonly #manager: QueueManager;
+  readonly #io: Io;
+  readonly #returns: ReturnToSource;
+  readonly #sends: SendMessages;
+
+  constructor(manager: QueueManager, io: Io) {
+    this.#manager = manager;
+    this.#io = io;
+    this.#returns = new ReturnToSource(manager, io);
+    this.#sends = new SendMessages(manager, io);
+  }
+
+  describeManager(): Promise<ManagerDescription> {
+    const { machine, directory, storeId, storeCondition } = this.#manager;
+    const queues = this.#queueNames();
+    const highestSequence = this.#manager.highestSequence();
+    return Promise.resolve({
+      machine,
+      directory,
+      storeId,
+      pid: process.pid,
+      condition: storeCondition.state,
+      highestSequence,
+      queues,
+    });
+  }
+
+  async describeQueues(request: { readonly afterQueue?: string | undefined }): Promise<QueuePage> {
+    const all = [...this.#manager.status()].sort((left, right) => (left.queue < right.queue ? -1 : 1));
+    const wanted = all.filter((status) => request.afterQueue === undefined || status.queue > request.afterQueue);
+    const page = wanted.slice(0, PAGE_QUEUES_MAX);
+    const queues: QueueDescription[] = [];
+    for (const status of page) queues.push(await this.#describeQueue(status));
+    return { queues, isLast: page.length === wanted.length };
+  }
+
+  async readMessages(request: ReadRequest): Promise<MessagePage> {
+    const matches = messageMatcher(request.filter ?? {}, this.#io.clock.wallNowMs());
+    const withBodies = request.withPreviews === true || needsBodies(request.filter);
+    const page = await this.#manager.browse(this.#rangeOf(request, { withBodies }));
+    const messages = page.messages.filter(matches).map(summarizeMessage);
+    const shown =
+      request.withPreviews === true ? messages : messages.map((message) => ({ ...message, preview: undefined }));
+    return { messages: shown, ...pageEnd(page, page.messages.length, request.sequenceMax) };
+  }
+
+  async findMessage(request: FindRequest): Promise<FoundPage> {
+    if (typeof request.id !== 'string' || request.id === '') throw new InvalidFilter('id', 'is empty');
+    const isPrefix = request.id.length >= ID_PREFIX_LENGTH_MIN;
+    const page = await this.#manager.browse(this.#rangeOf(request, {}));
+    const found = page.messages.find(
+      (message) => message.id === request.id || (isPrefix && message.id.startsWith(request.id)),
+    );
+    if (found === undefined) return { message: undefined, ...pageEnd(page, page.messages.length, undefined) };
+    // Read again alone, now with its body, so that a page of large bodies is never read for one.
+    const alone = await this.#manager.browse(
+      this.#rangeOf({ ...request, afterPosition: found.position - 1 }, { withBodies: true, countMax: 1 }),
+    );
+    const whole = alone.messages[0]?.position === found.position ? detailMessage(alone.messages[0]) : undefined;
+    return { message: whole, lookedAt: page.messages.indexOf(found) + 1, lastPosition: found.position, isLast: false };
+  }
+
+  async groupFailures(request: ReadRequest): Promise<GroupPage> {
+    const matches = messageMatcher(request.filter ?? {}, this.#io.clock.wallNowMs());
+    const page = await this.#manager.browse(this.#rangeOf(request, { withBodies: needsBodies(request.filter) }));
+    const groups = new Map<string, FailureGroup>();
+    countIntoGroups(groups, page.messages.filter(matches));
+    return { groups: [...groups.values()], ...pageEnd(page, page.messages.length, request.sequenceMax) };
+  }
+
+  startReturn(request: StartReturnRequest): Promise<ReturnOperation> {
+    return this.#returns.start(request);
+  }
+
+  continueReturn(request: { readonly id: string; readonly countMax: number }): Promise<ReturnOperation> {
+    return this.#returns.continue(request.id, request.countMax);
+  }
+
+  cancelReturn(request: { readonly id: string }): Promise<ReturnOperation> {
+    return this.#returns.cancel(request.id);
+  }
+
+  listReturns(): Promise<readonly ReturnOperation[]> {
+    return this.#returns.list();
+  }
+
+  purgePage(request: PurgeRequest): Promise<WorkedPage> {
+    return this.#changePage(request, async (deliveries, work) => {
+      for (const delivery of deliveries) delivery.complete(work);
+    });
+  }
+
+  movePage(request: MoveRequest): Promise<WorkedPage> {
+    const destination = parseAddress(request.to);
+    const isHere = destination.machine === undefined || destination.machine === this.#manager.machine;
+    if (isHere && destination.queue === request.queue && (request.kind ?? 'queue') === 'queue') {
+      throw new InvalidRequest(`'${formatAddress(destination)}' is the queue that the messages are in`);
+    }
+    if (isHere) this.#checkQueue(destination.queue);
+    return this.#changePage(request, async (deliveries, work) => {
+      for (const delivery of deliveries) {
+        const { body, priority, headers: headerBytes } = delivery;
+        await this.#manager.send([{ destination, headers: headersOf({}), headerBytes, body, priority }], work);
+        delivery.complete(work);
+      }
+    });
+  }
+
+  send(request: SendRequest): Promise<SendResult> {
+    return this.#sends.send(request);
+  }
+
+  /** Forgets the names of sends whose senders never came back. */
+  forgetOldSends(): Promise<void> {
+    return this.#sends.forgetOld();
+  }
+
+  async readSubscriptions(request: { readonly afterKey?: string | undefined }): Promise<SubscriptionPage> {
+    const { afterKey } = request;
+    const page = await this.#manager.readState({
+      prefix: 'subscription/',
+      countMax: 256,
+      ...(afterKey !== undefined && { afterKey }),
+    });
+    return { subscriptions: page.entries, isLast: page.isLast };
+  }
+
+  /** Takes a page and lets `change` put it into one unit of work. */
+  async #changePage(
+    request: PurgeRequest,
+    change: (deliveries: readonly Delivery[], work: ReturnType<QueueManager['begin']>) => Promise<void>,
+  ): Promise<WorkedPage> {
+    const matches = messageMatcher(request.filter ?? {}, this.#io.clock.wallNowMs());
+    const range = this.#rangeOf(request, {
+      withBodies: needsBodies(request.filter),
+      countMax: CHANGE_PAGE_MESSAGES_MAX,
+    });
+    const page = await this.#manager.takePage(range, matches);
+    const deliveries = page.taken.map((taken) => taken.delivery);
+    const work = this.#manager.begin();
+    try {
+      await change(deliveries, work);
+      await work.commit();
+    } catch (error) {
+      work.rollback();
+      if (!isOutcomeUnknown(error)) for (const delivery of deliveries) delivery.release();
+      throw error;
+    }
+    return { done: deliveries.length, locked: page.lockedCount, ...pageEnd(page, page.lookedAt, request.sequenceMax) };
+  }
+
+  async #describeQueue(status: QueueStatus): Promise<QueueDescription> {
+    const oldestMs = status.messages === 0 ? undefined : await oldestSentMs(this.#manager, status.queue);
+    const oldestAgeMs = oldestMs === undefined ? undefined : Math.max(0, this.#io.clock.wallNowMs() - oldestMs);
+    const { queue, messages, bytes, inFlight, delayed, delayedBytes, journaled, expired, receivers, journal } = status;
+    const { quotaMessages, quotaBytes } = status;
+    return {
+      queue,
+      messages,
+      bytes,
+      inFlight,
+      delayed,
+      delayedBytes,
+      journaled,
+      expired,
+      receivers,
+      journal,
+      quotaMessages,
+      quotaBytes,
+      oldestAgeMs,
+    };
+  }
+
+  #rangeOf(request: ReadRequest, options: { readonly withBodies?: boolean; readonly countMax?: number }): BrowseRange {
+    this.#checkQueue(request.queue);
+    const countMax = Math.min(PAGE_MESSAGES_MAX, options.countMax ?? request.countMax ?? PAGE_MESSAGES_MAX);
+    if (!(countMax >= 1)) throw new InvalidRequest(`a page of ${countMax} messages`);
+    return {
+      queue: request.queue,
+      kind: request.kind ?? 'queue',
+      countMax: Math.floor(countMax),
+      withBodies: options.withBodies === true,
+      ...(request.afterPosition !== undefined && { afterPosition: request.afterPosition }),
+      ...(request.sequenceMax !== undefined && { sequenceMax: request.sequenceMax }),
+    };
+  }
+
+  #checkQueue(queue: string): void {
+    if (!this.#manager.hasQueue(queue)) throw new QueueNotFound(queue, this.#queueNames());
+  }
+
+  #queueNames(): string[] {
+    return this.#manager.status().map((status) => status.queue);
+  }
+}

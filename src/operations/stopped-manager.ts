@@ -1,0 +1,91 @@
+import type { Io, Timer } from '../io/io.ts';
+import { QueueManager } from '../queues/queue-manager.ts';
+import { LocalOperations } from './local-operations.ts';
+import type { OperationName } from './operations.ts';
+
+/**
+ * Does pages of work on a directory that nobody owns.
+ *
+ * Opening takes tens of milliseconds, so pages that follow each other share one opening, for a quarter of a second at
+ * most; then the directory is left alone long enough for a starting queue manager, which asks again and again, to get it.
+ */
+export class StoppedManager {
+  readonly #directory: string;
+  readonly #io: Io;
+  #open: OpenDirectory | undefined;
+  /** The last closing; an opening waits for it, and hears why it failed. */
+  #closing: Promise<void> = Promise.resolve();
+  #leftAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: { readonly directory: string; readonly io: Io }) {
+    this.#directory = options.directory;
+    this.#io = options.io;
+  }
+
+  /** @throws {PosthornError} STORE_OWNED at once when somebody else has the directory */
+  async perform(operation: OperationName, request: unknown): Promise<unknown> {
+    const open = await this.#get();
+    open.idleTimer?.cancel();
+    try {
+      // The names are those of `Operations`, and each checks what it is given.
+      const page = open.operations[operation] as (request: unknown) => Promise<unknown>;
+      return await page.call(open.operations, request);
+    } finally {
+      if (this.#nowMs() - open.openedAtMs >= OPEN_MS_MAX) await this.close();
+      else open.idleTimer = this.#io.timers.after(IDLE_MS_MAX, () => this.#beginClosing(), { keepsProcessAlive: true });
+    }
+  }
+
+  /** Gives the directory up. Twice is harmless. */
+  async close(): Promise<void> {
+    this.#beginClosing();
+    await this.#closing;
+  }
+
+  #beginClosing(): void {
+    const open = this.#open;
+    if (open === undefined) return;
+    this.#open = undefined;
+    open.idleTimer?.cancel();
+    this.#closing = open.manager.close().finally(() => {
+      this.#leftAtMs = this.#nowMs();
+    });
+    // Whoever opens or closes next awaits it and hears the failure.
+    this.#closing.catch(() => undefined);
+  }
+
+  async #get(): Promise<OpenDirectory> {
+    if (this.#open !== undefined) return this.#open;
+    await this.#closing;
+    const restMs = this.#leftAtMs + REST_MS - this.#nowMs();
+    if (restMs > 0) {
+      await new Promise<void>((resolve) => this.#io.timers.after(restMs, resolve, { keepsProcessAlive: true }));
+    }
+    const manager = await QueueManager.open({
+      directory: this.#directory,
+      io: this.#io,
+      purpose: 'cli',
+      waitForOwnerMs: 0,
+    });
+    const operations = new LocalOperations(manager, this.#io);
+    this.#open = { manager, operations, openedAtMs: this.#nowMs(), idleTimer: undefined };
+    return this.#open;
+  }
+
+  #nowMs(): number {
+    return this.#io.clock.monotonicNowMs();
+  }
+}
+
+interface OpenDirectory {
+  readonly manager: QueueManager;
+  readonly operations: LocalOperations;
+  readonly openedAtMs: number;
+  idleTimer: Timer | undefined;
+}
+
+const OPEN_MS_MAX = 250;
+/** A verb that stops to think, or to ask its user, does not keep the directory. */
+const IDLE_MS_MAX = 50;
+/** Longer than the interval at which a starting queue manager tries. */
+const REST_MS = 150;

@@ -1,0 +1,199 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { InvariantBroken, type PosthornError } from '../message/posthorn-error.ts';
+import { StoreFull, UnitContradictsStore } from './errors.ts';
+import { PageReader } from './page-reader.ts';
+import type { PlaceState } from './store.ts';
+import type { StoredOperation } from './unit-codec.ts';
+import { Changes, UnitWriter } from './unit-writer.ts';
+
+/**
+ * The logic of the store on an open database: groups of units in, bounded pages out. Synchronous and without any
+ * thread, so that the worker, the tests and the simulator run the same code.
+ *
+ * A group is one transaction and one sync. When a unit of it contradicts what is stored, the group is rolled back and
+ * done again with a savepoint per unit, so that only that unit is refused; this path is slow and never taken by
+ * correct callers. Failures of the disk are thrown as SQLite's errors: the owner of the engine (store-core.ts) knows
+ * what to do then.
+ */
+export class Engine {
+  readonly reader: PageReader;
+  readonly #database: DatabaseSync;
+  readonly #writer: UnitWriter;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  readonly #writeProgress: StatementSync;
+  readonly #walFrames: StatementSync;
+  #unitSerial: number;
+  #sequenceReserved: number;
+  #sequenceMax = 0;
+
+  constructor(database: DatabaseSync, nowMs: () => number) {
+    this.#database = database;
+    this.reader = new PageReader(database, nowMs);
+    this.#writer = new UnitWriter(
+      database,
+      this.reader.readPlaces().map(({ place }) => place),
+    );
+    this.#begin = database.prepare('BEGIN IMMEDIATE');
+    this.#commit = database.prepare('COMMIT');
+    this.#writeProgress = database.prepare('UPDATE progress SET unit_serial = ?, sequence_reserved = ? WHERE one = 1');
+    this.#walFrames = database.prepare('PRAGMA wal_checkpoint = NOOP');
+    this.#walFrames.setReturnArrays(true);
+    const progress = readProgress(database);
+    this.#unitSerial = progress.unitSerial;
+    this.#sequenceReserved = progress.sequenceReserved;
+  }
+
+  /** Counts every unit that was ever handed over here, refused ones included. */
+  get unitSerial(): number {
+    return this.#unitSerial;
+  }
+
+  /** Marks the database as in use; the answer is what the last owner left. */
+  takeOver(): Progress {
+    const found = readProgress(this.#database);
+    this.#database.exec('UPDATE progress SET epoch = epoch + 1, closed_cleanly = 0');
+    return { ...found, epoch: found.epoch + 1 };
+  }
+
+  readPlaces(): PlaceState[] {
+    return this.reader.readPlaces();
+  }
+
+  /**
+   * Commits the units as one transaction and returns those that were refused, by index. Throws when the disk fails;
+   * then nothing of the group is there, or, after a failed sync, nobody knows yet.
+   */
+  commitGroup(units: readonly (readonly StoredOperation[])[], options: GroupOptions): Refusals {
+    if (units.every((operations) => operations.length === 0)) {
+      this.#unitSerial += units.length;
+      return NO_REFUSALS;
+    }
+    if (options.onlyShrinking) return this.#commitOneByOne(units, options);
+    const changes = new Changes();
+    this.#begin.run();
+    try {
+      for (const operations of units) this.#writer.apply(operations, changes);
+      this.#finish(changes, units.length);
+      return NO_REFUSALS;
+    } catch (error) {
+      this.#rollBack(changes);
+      if (!(error instanceof UnitContradictsStore)) throw error;
+    }
+    return this.#commitOneByOne(units, options);
+  }
+
+  #commitOneByOne(units: readonly (readonly StoredOperation[])[], options: GroupOptions): Refusals {
+    const refusals = new Map<number, PosthornError>();
+    const changes = new Changes();
+    this.#begin.run();
+    try {
+      for (const [index, operations] of units.entries()) {
+        const refusal = this.#tryUnit(operations, changes, options);
+        if (refusal !== undefined) refusals.set(index, refusal);
+      }
+      this.#finish(changes, units.length);
+      return refusals;
+    } catch (error) {
+      this.#rollBack(changes);
+      throw error;
+    }
+  }
+
+  #tryUnit(
+    operations: readonly StoredOperation[],
+    groupChanges: Changes,
+    options: GroupOptions,
+  ): PosthornError | undefined {
+    const changes = new Changes();
+    this.#database.exec('SAVEPOINT unit');
+    let refusal: PosthornError | undefined;
+    try {
+      this.#writer.apply(operations, changes);
+      if (options.onlyShrinking && !changes.shrinks) refusal = new StoreFull(options.freeBytes);
+    } catch (error) {
+      if (!(error instanceof UnitContradictsStore)) {
+        this.#writer.forget(changes);
+        throw error;
+      }
+      refusal = error;
+    }
+    if (refusal === undefined) {
+      groupChanges.add(changes);
+    } else {
+      this.#writer.forget(changes);
+      this.#database.exec('ROLLBACK TO unit');
+    }
+    this.#database.exec('RELEASE unit');
+    return refusal;
+  }
+
+  /** Counts, progress, and the commit itself, which syncs. */
+  #finish(changes: Changes, unitCount: number): void {
+    this.#writer.writeChanges(changes);
+    const sequenceMax = Math.max(this.#sequenceMax, changes.sequenceMax);
+    const sequenceReserved =
+      sequenceMax > this.#sequenceReserved - SEQUENCE_BLOCK / 2 ? sequenceMax + SEQUENCE_BLOCK : this.#sequenceReserved;
+    this.#writeProgress.run(this.#unitSerial + unitCount, sequenceReserved);
+    this.#commit.run();
+    this.#unitSerial += unitCount;
+    this.#sequenceMax = sequenceMax;
+    this.#sequenceReserved = sequenceReserved;
+  }
+
+  #rollBack(changes: Changes): void {
+    this.#writer.forget(changes);
+    // SQLite has rolled back by itself after some failures of the disk.
+    if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+  }
+
+  /** Frames in the write-ahead log that are not yet in the database file. */
+  walFrames(): number {
+    const row = this.#walFrames.get() as unknown as readonly [number, number, number];
+    return row[1] - row[2];
+  }
+
+  /** Copies the write-ahead log into the database file; `truncate` also gives its space back. */
+  checkpoint(options: { readonly truncate: boolean }): void {
+    this.#database.exec(options.truncate ? 'PRAGMA wal_checkpoint(TRUNCATE)' : 'PRAGMA wal_checkpoint(PASSIVE)');
+  }
+
+  /** Remembers that nothing was on the way, and where sequences go on without a gap. */
+  markClosed(): void {
+    const next = this.#sequenceMax === 0 ? this.#sequenceReserved : this.#sequenceMax + 1;
+    this.#database.prepare('UPDATE progress SET closed_cleanly = 1, sequence_reserved = ?').run(next);
+  }
+}
+
+export interface GroupOptions {
+  /** Refuse units that grow the store, with `freeBytes` in the text. */
+  readonly onlyShrinking: boolean;
+  readonly freeBytes: number;
+}
+
+export type Refusals = ReadonlyMap<number, PosthornError>;
+
+export interface Progress {
+  readonly storeId: string;
+  readonly epoch: number;
+  readonly unitSerial: number;
+  /** Above every sequence that may be in use. */
+  readonly sequenceReserved: number;
+  readonly wasClosedCleanly: boolean;
+}
+
+export function readProgress(database: DatabaseSync): Progress {
+  const row = database.prepare('SELECT * FROM progress WHERE one = 1').get();
+  if (row === undefined) throw new InvariantBroken('a store has its row of progress');
+  return {
+    storeId: String(row.store_id),
+    epoch: Number(row.epoch),
+    unitSerial: Number(row.unit_serial),
+    sequenceReserved: Number(row.sequence_reserved),
+    wasClosedCleanly: row.closed_cleanly === 1,
+  };
+}
+
+const NO_REFUSALS: Refusals = new Map();
+/** Sequences are reserved this many ahead, so that their mark is rarely written and never reused after a crash. */
+const SEQUENCE_BLOCK = 1_000_000;

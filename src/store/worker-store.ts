@@ -1,0 +1,320 @@
+import { Worker } from 'node:worker_threads';
+import type { Io } from '../io/io.ts';
+import { AdmissionGate } from './admission-gate.ts';
+import { fromWire } from './error-wire.ts';
+import { OutcomeUnknown, StoreClosed, StoreFailed } from './errors.ts';
+import { openWhenFree } from './open-when-free.ts';
+import type { OwnerPurpose } from './owner-record.ts';
+import { unpackMessages } from './page-codec.ts';
+import type {
+  MessagePage,
+  MessageRange,
+  StatePage,
+  StateRange,
+  Store,
+  StoreCondition,
+  StoredMessage,
+  StoreOpened,
+  Unit,
+} from './store.ts';
+import { UnitPacker } from './unit-codec.ts';
+import type { FromWorker, ReadRequest, ReadResult, ToWorker, WorkerSettings } from './worker-protocol.ts';
+
+/**
+ * Opens the store of a directory, in a worker thread; makes the directory when it is not there.
+ *
+ * The open store keeps the process alive until `close`, as a listening server does.
+ *
+ * @throws {StoreOwned} somebody else holds the directory (after waiting for a CLI verb as long as `waitForOwnerMs` says)
+ * @throws NotAStore, NewerStore, StoreDamaged, StoreUnreachable: nothing was changed
+ */
+export async function openStore(options: OpenStoreOptions): Promise<Store> {
+  const settings: WorkerSettings = {
+    directory: options.directory,
+    purpose: options.purpose ?? 'queue-manager',
+    socketPath: options.socketPath,
+    bootId: options.io.clock.bootId,
+    newStoreId: options.io.random.uuid(),
+    synchronous: options.synchronous ?? 'FULL',
+    reserveBytes: options.reserveBytes,
+    lowWaterBytes: options.lowWaterBytes,
+  };
+  const worker = new Worker(workerUrl(), { name: 'posthorn-store', execArgv: workerArguments() });
+  try {
+    const opened = await openWhenFree(options, () => openInWorker(worker, settings));
+    return new WorkerStore(worker, options.io, opened);
+  } catch (error) {
+    await worker.terminate();
+    throw error;
+  }
+}
+
+export interface OpenStoreOptions {
+  readonly directory: string;
+  readonly io: Io;
+  /** Stands in the owner record: a queue manager waits for a `cli` to end, and never the other way. */
+  readonly purpose?: OwnerPurpose;
+  /** Where the owner's control socket will be; stands in the owner record. */
+  readonly socketPath?: string;
+  /** How long to wait while a CLI verb holds the directory. Default 0. */
+  readonly waitForOwnerMs?: number;
+  /** Size of the file that is given up when the disk is full. Default 16 MiB, on small file systems 5 % of them. */
+  readonly reserveBytes?: number;
+  /** Units that grow the store are refused below this much free space. Default 64 MiB, on small file systems 5 %. */
+  readonly lowWaterBytes?: number;
+  /** Internal: `NORMAL` only in the test that proves that tests notice a missing sync. */
+  readonly synchronous?: 'FULL' | 'NORMAL';
+}
+
+class WorkerStore implements Store {
+  readonly opened: StoreOpened;
+  readonly #worker: Worker;
+  readonly #io: Io;
+  readonly #gate: AdmissionGate;
+  readonly #packer = new UnitPacker();
+  /** Handed over and not answered, in that order; those before `#firstWaiting` are answered. */
+  readonly #waiting: WaitingUnit[] = [];
+  #firstWaiting = 0;
+  #batchesOnTheWay = 0;
+  #isShippingSoon = false;
+  readonly #reads = new Map<number, WaitingRead>();
+  #nextReadId = 1;
+  readonly #listeners: ((condition: StoreCondition) => void)[] = [];
+  #condition: StoreCondition = { state: 'ready' };
+  #closing: Promise<void> | undefined;
+  #onClosed: ((error: Error | undefined) => void) | undefined;
+
+  constructor(worker: Worker, io: Io, opened: StoreOpened) {
+    this.opened = opened;
+    this.#worker = worker;
+    this.#io = io;
+    this.#gate = new AdmissionGate((action) => io.timers.soon(action));
+    worker.on('message', (message: FromWorker) => this.#hear(message));
+    worker.on('error', (error) => this.#workerEnded(error.message));
+    worker.on('exit', (code) => this.#workerEnded(`its thread ended with code ${code}`));
+  }
+
+  get condition(): StoreCondition {
+    return this.#condition;
+  }
+
+  onCondition(listener: (condition: StoreCondition) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  admission(): Promise<void> | undefined {
+    return this.#gate.wait();
+  }
+
+  commit(unit: Unit): Promise<void> {
+    const refusal = this.#whyNothingIsTaken();
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const byteCount = this.#packer.add(unit);
+    this.#gate.enter(byteCount);
+    this.#shipSoon();
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject, byteCount });
+    });
+  }
+
+  async readMessages(range: MessageRange): Promise<MessagePage> {
+    const result = await this.#read({ kind: 'messages', range });
+    return result as MessagePage;
+  }
+
+  async readDue(upToMs: number, countMax: number): Promise<readonly StoredMessage[]> {
+    const result = await this.#read({ kind: 'due', upToMs, countMax });
+    return (result as MessagePage).messages;
+  }
+
+  async nextDeadline(afterMs: number): Promise<number | undefined> {
+    return (await this.#read({ kind: 'nextDeadline', afterMs })) as number | undefined;
+  }
+
+  async readState(range: StateRange): Promise<StatePage> {
+    return (await this.#read({ kind: 'state', range })) as StatePage;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+    this.#onClosed = resolve;
+    this.#ship({ evenWhenBusy: true });
+    this.#gate.open();
+    if (!this.#hasEnded) this.#tell({ kind: 'close' });
+    else resolve(undefined);
+    const error = await promise;
+    await this.#worker.terminate();
+    if (error !== undefined) throw error;
+  }
+
+  #hasEnded = false;
+
+  #whyNothingIsTaken(): Error | undefined {
+    if (this.#closing !== undefined) return new StoreClosed();
+    if (this.#condition.state === 'failed') return new StoreFailed(this.#condition.cause.message);
+    return undefined;
+  }
+
+  #shipSoon(): void {
+    if (this.#isShippingSoon) return;
+    this.#isShippingSoon = true;
+    this.#io.timers.soon(() => {
+      this.#isShippingSoon = false;
+      this.#ship({ evenWhenBusy: false });
+    });
+  }
+
+  /** Two batches at most are on the way: one being written and one that the worker finds when it is done with that. */
+  #ship(options: { readonly evenWhenBusy: boolean }): void {
+    if (this.#packer.unitCount === 0 || (this.#batchesOnTheWay >= BATCHES_MAX && !options.evenWhenBusy)) return;
+    const packed = this.#packer.take();
+    this.#batchesOnTheWay++;
+    const message: ToWorker = { kind: 'units', packed };
+    this.#worker.postMessage(message, [packed.buffer]);
+  }
+
+  #read(request: ReadRequest): Promise<unknown> {
+    if (this.#closing !== undefined) return Promise.reject(new StoreClosed());
+    if (this.#hasEnded) return Promise.reject(this.#whyNothingIsTaken() ?? new StoreClosed());
+    const id = this.#nextReadId++;
+    this.#tell({ kind: 'read', id, request });
+    return new Promise((resolve, reject) => this.#reads.set(id, { resolve, reject }));
+  }
+
+  #tell(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  #hear(message: FromWorker): void {
+    switch (message.kind) {
+      case 'answered':
+        this.#unitsAnswered(message);
+        return;
+      case 'readResult':
+        this.#readAnswered(message.id, message.result);
+        return;
+      case 'condition': {
+        const { condition } = message;
+        this.#become('cause' in condition ? { ...condition, cause: fromWire(condition.cause) } : condition);
+        return;
+      }
+      case 'closed':
+        this.#onClosed?.(message.error === undefined ? undefined : fromWire(message.error));
+        return;
+      case 'opened':
+      case 'notOpened':
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #unitsAnswered(answer: FromWorker & { kind: 'answered' }): void {
+    const first = this.#firstWaiting;
+    this.#firstWaiting += answer.unitCount;
+    for (const { index, error } of answer.refusals ?? []) this.#waiting[first + index]?.reject(fromWire(error));
+    let byteCount = 0;
+    for (let index = first; index < this.#firstWaiting; index++) {
+      const unit = this.#waiting[index];
+      if (unit === undefined) break;
+      unit.resolve(); // Without effect on one that was rejected above.
+      byteCount += unit.byteCount;
+    }
+    if (this.#firstWaiting === this.#waiting.length) {
+      this.#waiting.length = 0;
+      this.#firstWaiting = 0;
+    } else if (this.#firstWaiting >= WAITING_TRIMMED_AT) {
+      this.#waiting.splice(0, this.#firstWaiting);
+      this.#firstWaiting = 0;
+    }
+    this.#batchesOnTheWay -= answer.buffers.length;
+    for (const buffer of answer.buffers) this.#packer.recycle(buffer);
+    this.#gate.leave(answer.unitCount, byteCount);
+    this.#shipSoon();
+  }
+
+  #readAnswered(id: number, result: ReadResult): void {
+    const waiting = this.#reads.get(id);
+    this.#reads.delete(id);
+    switch (result.kind) {
+      case 'messages':
+        waiting?.resolve({ messages: unpackMessages(result.buffer, result.count), isLast: result.isLast });
+        return;
+      case 'value':
+        waiting?.resolve(result.value);
+        return;
+      case 'failed':
+        waiting?.reject(fromWire(result.error));
+        return;
+      default:
+        result satisfies never;
+    }
+  }
+
+  #become(condition: StoreCondition): void {
+    this.#condition = condition;
+    if (condition.state === 'failed') this.#gate.open();
+    for (const listener of this.#listeners) listener(condition);
+  }
+
+  /** Expected after `close`; else nobody can tell any more what became of the units on the way. */
+  #workerEnded(why: string): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    const reason =
+      this.#closing === undefined ? `the store's worker ended unexpectedly: ${why}` : 'the store was closed';
+    for (const unit of this.#waiting.splice(0).slice(this.#firstWaiting)) unit.reject(new OutcomeUnknown(reason));
+    this.#firstWaiting = 0;
+    for (const read of this.#reads.values()) read.reject(new StoreFailed(reason));
+    this.#reads.clear();
+    if (this.#closing === undefined) this.#become({ state: 'failed', cause: new StoreFailed(reason) });
+    this.#onClosed?.(undefined);
+  }
+}
+
+interface WaitingUnit {
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+  readonly byteCount: number;
+}
+
+interface WaitingRead {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const BATCHES_MAX = 2;
+const WAITING_TRIMMED_AT = 4096;
+
+/** The source runs as `.ts` and the package as `.js`. */
+function workerUrl(): URL {
+  const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
+  return new URL(`./store-worker${extension}`, import.meta.url);
+}
+
+/** A program given by `-e` passes flags on that no file can be started with. */
+function workerArguments(): string[] {
+  return process.execArgv.filter((argument) => !argument.startsWith('--input-type'));
+}
+
+function openInWorker(worker: Worker, settings: WorkerSettings): Promise<StoreOpened> {
+  return new Promise((resolve, reject) => {
+    const onMessage = (message: FromWorker): void => {
+      if (message.kind === 'opened') finish(() => resolve(message.opened));
+      if (message.kind === 'notOpened') finish(() => reject(fromWire(message.error)));
+    };
+    const onEnd = (cause: unknown): void =>
+      finish(() => reject(new StoreFailed(`its worker ended while it was opened: ${String(cause)}`)));
+    const finish = (settle: () => void): void => {
+      worker.off('message', onMessage).off('error', onEnd).off('exit', onEnd);
+      settle();
+    };
+    worker.on('message', onMessage).on('error', onEnd).on('exit', onEnd);
+    worker.postMessage({ kind: 'open', settings } satisfies ToWorker);
+  });
+}

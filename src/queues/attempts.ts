@@ -38,7 +38,10 @@ export function attemptsKey(place: number, position: number): string {
 }
 
 /** Reads a state entry back; undefined for one that is not ours. */
-export function parseAttempts(key: string, value: string): { place: number; position: number; counts: AttemptCounts } | undefined {
+export function parseAttempts(
+  key: string,
+  value: string,
+): { place: number; position: number; counts: AttemptCounts } | undefined {
   const [place, position] = key.slice(ATTEMPTS_PREFIX.length).split('/').map(Number);
   const counts = JSON.parse(value) as Partial<AttemptCounts>;
   if (!Number.isSafeInteger(place) || !Number.isSafeInteger(position)) return undefined;

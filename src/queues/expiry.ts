@@ -4,8 +4,8 @@ import { parseTimeSpan } from '../message/time-span.ts';
 import { type Operation, positionOf, priorityOf, type Store, type StoredMessage } from '../store/store.ts';
 import { type Outcome, type Participant, UnitOfWork } from '../transactions/unit-of-work.ts';
 import type { OutgoingMessage } from '../transport/transport.ts';
-import type { Place } from './place.ts';
 import type { PutOwner } from './pending-put.ts';
+import type { Place } from './place.ts';
 import type { Queue } from './queue.ts';
 import { expiredCounterKey, type QueueSet } from './queue-set.ts';
 import { TakenDelivery } from './taken-delivery.ts';
@@ -36,7 +36,9 @@ export class Expiry {
         if (queue.delayed.locked.has(message.position)) continue;
         work.enlist(new Release(queue, queue.delayed, message, this.#owner));
       } else {
-        const whole = queue.waiting.locked.has(message.position) ? undefined : await this.#take(queue, message.position);
+        const whole = queue.waiting.locked.has(message.position)
+          ? undefined
+          : await this.#take(queue, message.position);
         if (whole === undefined) continue;
         taken.push(whole);
         await this.#expire(queue, whole, work);
@@ -67,11 +69,16 @@ export class Expiry {
   /** Reads one waiting message whole and locks it; undefined when it went away or was taken meanwhile. */
   async #take(queue: Queue, position: number): Promise<TakenDelivery | undefined> {
     let taken: TakenDelivery | undefined;
-    const exact = { place: queue.waiting.id, upToPosition: position, ...(position > 0 && { afterPosition: position - 1 }) };
+    const exact = {
+      place: queue.waiting.id,
+      upToPosition: position,
+      ...(position > 0 && { afterPosition: position - 1 }),
+    };
     await queue.waiting.reading(
       () => this.#store.readMessages({ ...exact, countMax: 1, bytesMax: 1, withBodies: true }),
       ({ messages: [message] }) => {
-        if (message !== undefined && queue.waiting.isFree(position)) taken = new TakenDelivery(queue, queue.waiting, message);
+        if (message !== undefined && queue.waiting.isFree(position))
+          taken = new TakenDelivery(queue, queue.waiting, message);
       },
     );
     return taken;
@@ -84,7 +91,9 @@ export class Expiry {
       work.enlist(new CountExpired(queue));
       return;
     }
-    const copy = headersOf(headers ?? { [Header.undecodableHeaders]: Buffer.from(delivery.headers).toString('base64') });
+    const copy = headersOf(
+      headers ?? { [Header.undecodableHeaders]: Buffer.from(delivery.headers).toString('base64') },
+    );
     copy[Header.deadLetterReason] = 'NACK_RECEIVE_TIMEOUT';
     copy[Header.deadLetterQueue] = `${queue.name}@${this.#owner.machine}`;
     delete copy[Header.timeToBeReceived];

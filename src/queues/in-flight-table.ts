@@ -93,7 +93,8 @@ export function readInFlight(found: Uint8Array): {
   for (let offset = 0; offset + SLOT_BYTES <= found.byteLength; offset += SLOT_BYTES) {
     const place = view.getUint32(offset);
     const position = view.getFloat64(offset + 4);
-    if (place === 0 || view.getUint32(offset + 12) !== checkOf(place, position)) continue;
+    if (place === 0 || !Number.isSafeInteger(position) || view.getUint32(offset + 12) !== checkOf(place, position))
+      continue;
     if (place === GENERATION_MARK) generation = position;
     else messages.push({ place, position });
   }
@@ -104,5 +105,7 @@ export function readInFlight(found: Uint8Array): {
 function checkOf(place: number, position: number): number {
   const high = Math.floor(position / 2 ** 32);
   const low = position % 2 ** 32;
-  return (Math.imul(place ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(high + 1, 0xc2b2ae35) ^ Math.imul(low + 1, 0x27d4eb2f)) >>> 0;
+  return (
+    (Math.imul(place ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(high + 1, 0xc2b2ae35) ^ Math.imul(low + 1, 0x27d4eb2f)) >>> 0
+  );
 }

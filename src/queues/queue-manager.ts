@@ -6,7 +6,7 @@ import { openSmallFile, type SmallFile } from '../io/small-file.ts';
 import { parseAddress } from '../message/address.ts';
 import { MESSAGE_BODY_BYTES_MAX } from '../message/limits.ts';
 import type { StatePage, StateRange, Store, StoreCondition } from '../store/store.ts';
-import { openStore } from '../store/worker-store.ts';
+import { type OpenStoreOptions, openStore } from '../store/worker-store.ts';
 import { UnitOfWork } from '../transactions/unit-of-work.ts';
 import type { OutgoingMessage, Receiver } from '../transport/transport.ts';
 import { Browser } from './browser.ts';
@@ -96,9 +96,16 @@ export class QueueManager implements AsyncDisposable {
    */
   static async open(options: QueueManagerOptions): Promise<QueueManager> {
     const filled = fillOptions(options);
-    const store = await filled.openStore(filled);
+    const { directory, io, purpose, waitForOwnerMs, socketPath } = filled;
+    const store = await filled.openStore({
+      directory,
+      io,
+      purpose,
+      waitForOwnerMs,
+      ...(socketPath !== undefined && { socketPath }),
+    });
     try {
-      const file = filled.openInFlightFile(join(filled.directory, 'in-flight'));
+      const file = filled.openInFlightFile(join(directory, 'in-flight'));
       const state = await readOpenState(store, file.found, filled);
       const manager = new QueueManager(filled, store, file, state);
       manager.#deadlines.start();
@@ -313,24 +320,30 @@ export interface QueueManagerOptions {
   /** Path of the control socket, written into the owner record. */
   readonly socketPath?: string;
   /** The store to use; default: SQLite in a worker thread. */
-  readonly openStore?: (options: OpenOptions) => Promise<Store>;
+  readonly openStore?: (options: OpenStoreOptions) => Promise<Store>;
   readonly openInFlightFile?: (path: string) => SmallFile;
 }
 
-type OpenOptions = ReturnType<typeof fillOptions>;
+/** The options with their defaults filled in. */
+type OpenOptions = Required<Omit<QueueManagerOptions, 'machine' | 'socketPath'>> & {
+  /** As asked for; the directory keeps the name it was made with. */
+  readonly machine: string | undefined;
+  readonly hostName: string;
+  readonly socketPath: string | undefined;
+};
 
-function fillOptions(options: QueueManagerOptions) {
+function fillOptions(options: QueueManagerOptions): OpenOptions {
   return {
     machine: options.machine,
     hostName: hostname(),
     bodyBytesMax: options.bodyBytesMax ?? MESSAGE_BODY_BYTES_MAX,
     onFailure: options.onFailure ?? warn,
     io: options.io ?? nodeIo(),
-    purpose: options.purpose ?? ('queue-manager' as const),
+    purpose: options.purpose ?? 'queue-manager',
     waitForOwnerMs: options.waitForOwnerMs ?? 10_000,
     socketPath: options.socketPath,
     openStore: options.openStore ?? openStore,
-    openInFlightFile: options.openInFlightFile ?? ((path: string) => openSmallFile(path, IN_FLIGHT_FILE_BYTES_MAX)),
+    openInFlightFile: options.openInFlightFile ?? ((path) => openSmallFile(path, IN_FLIGHT_FILE_BYTES_MAX)),
     directory: resolve(options.directory),
   };
 }

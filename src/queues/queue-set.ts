@@ -1,7 +1,7 @@
-import { EXPIRED_PREFIX, type OpenState, SETTINGS_PREFIX } from './open-state.ts';
 import type { PlaceKind, Store } from '../store/store.ts';
 import { QueueNotFound, TooManyQueues } from './errors.ts';
 import { PLACE_COUNT_MAX } from './limits.ts';
+import { EXPIRED_PREFIX, type OpenState, SETTINGS_PREFIX } from './open-state.ts';
 import { Place } from './place.ts';
 import { Queue } from './queue.ts';
 import type { QueueSettings, QueueStatus } from './queue-status.ts';

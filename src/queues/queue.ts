@@ -179,7 +179,6 @@ export class Queue {
     const free = messages.filter((message) => this.waiting.isFree(message.position));
     this.#window.readFrom(free.map(entryOf), readUpTo, isLast && this.#arrivedWhileReading <= readUpTo);
   }
-
 }
 
 function entryOf(message: StoredMessage): WindowEntry {

@@ -41,7 +41,10 @@ export interface SavedClock {
 
 function startOf(clock: Clock, saved: SavedClock | undefined): number {
   if (saved === undefined) return clock.wallNowMs();
-  const sameBoot = saved.bootId !== null && saved.bootId === clock.bootId && clock.monotonicNowMs() >= saved.monotonicMs;
-  const passedMs = sameBoot ? clock.monotonicNowMs() - saved.monotonicMs : Math.max(0, clock.wallNowMs() - saved.wallMs);
+  const sameBoot =
+    saved.bootId !== null && saved.bootId === clock.bootId && clock.monotonicNowMs() >= saved.monotonicMs;
+  const passedMs = sameBoot
+    ? clock.monotonicNowMs() - saved.monotonicMs
+    : Math.max(0, clock.wallNowMs() - saved.wallMs);
   return saved.steadyMs + passedMs;
 }

@@ -61,7 +61,10 @@ export class UnitOfWork {
   }
 
   #end(outcome: Outcome): void {
-    invariant(this.#state === 'active' || this.#state === 'committing', `a unit of work ends once, this one is ${this.#state}`);
+    invariant(
+      this.#state === 'active' || this.#state === 'committing',
+      `a unit of work ends once, this one is ${this.#state}`,
+    );
     this.#state = outcome;
     for (const participant of this.#participants) participant.ended(outcome);
   }

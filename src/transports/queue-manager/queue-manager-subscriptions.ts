@@ -28,7 +28,8 @@ export class QueueManagerSubscriptions implements SubscriptionStore {
     if (this.subscribersOf(type).some((subscriber) => subscriber.queue === queue)) return;
     await this.#write(type, queue, '{}');
     const subscribers = this.subscribersOf(type);
-    if (!subscribers.some((subscriber) => subscriber.queue === queue)) this.#byType.set(type, [...subscribers, { queue }]);
+    if (!subscribers.some((subscriber) => subscriber.queue === queue))
+      this.#byType.set(type, [...subscribers, { queue }]);
   }
 
   async unsubscribe(type: string, queue: string): Promise<void> {
@@ -48,7 +49,11 @@ export class QueueManagerSubscriptions implements SubscriptionStore {
   async #read(): Promise<this> {
     let afterKey: string | undefined;
     for (let isLast = false; !isLast; ) {
-      const page = await this.#manager.readState({ prefix: PREFIX, countMax: PAGE, ...(afterKey !== undefined && { afterKey }) });
+      const page = await this.#manager.readState({
+        prefix: PREFIX,
+        countMax: PAGE,
+        ...(afterKey !== undefined && { afterKey }),
+      });
       for (const { key } of page.entries) this.#remember(key);
       afterKey = page.entries.at(-1)?.key;
       isLast = page.isLast;

@@ -24,10 +24,12 @@ import { OPERATION_NAMES, type Operations } from './operations.ts';
  */
 export class ControlServer {
   readonly #listener: LocalListener;
+  readonly #operations: LocalOperations;
   readonly #connections = new Set<ControlConnection>();
 
-  private constructor(listener: LocalListener) {
+  private constructor(listener: LocalListener, operations: LocalOperations) {
     this.#listener = listener;
+    this.#operations = operations;
   }
 
   /**
@@ -36,13 +38,12 @@ export class ControlServer {
    * @throws {ControlSocketFailed} when the socket cannot be made
    */
   static async start(manager: QueueManager, io: Io, socketPath: string): Promise<ControlServer> {
-    const operations = new LocalOperations(manager, io);
-    const pending: LocalSocket[] = [];
-    let serve = (socket: LocalSocket): void => void pending.push(socket);
-    const listener = await openListener(socketPath, (socket) => serve(socket));
-    const server = new ControlServer(listener);
-    serve = (socket) => server.#accept(socket, operations);
-    pending.forEach(serve);
+    const early: LocalSocket[] = [];
+    let accept = (socket: LocalSocket): void => void early.push(socket);
+    const listener = await openListener(socketPath, (socket) => accept(socket));
+    const server = new ControlServer(listener, new LocalOperations(manager, io));
+    accept = (socket) => server.#accept(socket);
+    early.forEach(accept);
     return server;
   }
 
@@ -51,12 +52,19 @@ export class ControlServer {
     await this.#listener.close();
   }
 
-  #accept(socket: LocalSocket, operations: Operations): void {
+  /** Forgets the names of sends whose senders never came back. */
+  forgetOldSends(): Promise<void> {
+    return this.#operations.forgetOldSends();
+  }
+
+  #accept(socket: LocalSocket): void {
     if (this.#connections.size >= CONTROL_CONNECTIONS_MAX) {
       socket.destroy();
       return;
     }
-    const connection = new ControlConnection(socket, operations, (sender) => this.#giveUpOlder(sender, connection));
+    const connection = new ControlConnection(socket, this.#operations, (sender) =>
+      this.#giveUpOlder(sender, connection),
+    );
     this.#connections.add(connection);
     connection.serve(() => this.#connections.delete(connection));
   }

@@ -1,0 +1,26 @@
+import type { SmallFile } from '../io/small-file.ts';
+
+/** The content of a small file that outlives those who open it, as one on a disk outlives a process. */
+export class MemoryFile {
+  #bytes = new Uint8Array(0);
+
+  open(): SmallFile {
+    return {
+      found: this.#bytes.slice(),
+      write: (bytes, offset) => this.#write(bytes, offset),
+      close: () => undefined,
+      remove: () => {
+        this.#bytes = new Uint8Array(0);
+      },
+    };
+  }
+
+  #write(bytes: Uint8Array, offset: number): void {
+    if (offset + bytes.byteLength > this.#bytes.byteLength) {
+      const grown = new Uint8Array(offset + bytes.byteLength);
+      grown.set(this.#bytes);
+      this.#bytes = grown;
+    }
+    this.#bytes.set(bytes, offset);
+  }
+}

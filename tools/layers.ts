@@ -16,7 +16,11 @@ export const LAYERS: readonly Layer[] = [
   },
   { folder: 'transport', mayImport: ['message', 'transactions'], holds: 'the seam between endpoint and queueing' },
   { folder: 'routing', mayImport: ['message', 'transport'], holds: 'which message goes where' },
-  { folder: 'recoverability', mayImport: ['message', 'io', 'transactions', 'transport'], holds: 'retries and the error queue' },
+  {
+    folder: 'recoverability',
+    mayImport: ['message', 'io', 'transactions', 'transport'],
+    holds: 'retries and the error queue',
+  },
   {
     folder: 'pipeline',
     mayImport: ['message', 'io', 'transactions', 'transport', 'routing', 'recoverability'],

@@ -1,3 +1,4 @@
+import { failpoint } from '../io/failpoint.ts';
 import type { Timer, Timers } from '../io/io.ts';
 import type { Store, StoredMessage } from '../store/store.ts';
 import { DUE_PAGE_MESSAGES } from './limits.ts';
@@ -84,13 +85,13 @@ export class DeadlineKeeper {
   async #sweepAll(): Promise<void> {
     let nowMs = this.#nowMs();
     let lockedCount = 0;
-    while (!this.#isStopped) {
+    for (let isLast = false; !isLast && !this.#isStopped; ) {
       nowMs = this.#nowMs();
-      const due = await this.#store.readDue(nowMs, DUE_PAGE_MESSAGES + lockedCount);
-      const handledCount = due.length === 0 ? 0 : await this.#handleDue(due);
-      // What is locked stays due: ask for that many more, so that a page full of them cannot hide the rest.
-      lockedCount = due.length - handledCount;
-      if (handledCount === 0) break;
+      // What is locked stays due: ask for that many more, so that pages full of them cannot hide the rest.
+      const countMax = DUE_PAGE_MESSAGES + lockedCount;
+      const due = await this.#store.readDue(nowMs, countMax);
+      lockedCount = due.length - (due.length === 0 ? 0 : await this.#handleDue(due));
+      isLast = due.length < countMax;
     }
     const next = await this.#store.nextDeadline(nowMs);
     if (next !== undefined) this.deadlineSet(next);

@@ -1,3 +1,4 @@
+import { failpoint } from '../io/failpoint.ts';
 import type { Operation, Store } from '../store/store.ts';
 import { ATTEMPTS_PREFIX, type AttemptCounts, attemptsKey, parseAttempts } from './attempts.ts';
 import { type InFlightMessage, readInFlight } from './in-flight-table.ts';
@@ -50,7 +51,9 @@ export async function readOpenState(
   const machine = names.machine ?? (await readOne(store, MACHINE_KEY)) ?? names.hostName;
   operations.push({ kind: 'setState', key: GENERATION_KEY, value: String(generation) });
   operations.push({ kind: 'setState', key: MACHINE_KEY, value: machine });
+  failpoint('open.before-deaths-counted');
   await store.commit({ operations });
+  failpoint('open.after-deaths-counted');
   const settings = await readAll(store, SETTINGS_PREFIX);
   const expired = await readAll(store, EXPIRED_PREFIX);
   const attempts = await readAll(store, ATTEMPTS_PREFIX);

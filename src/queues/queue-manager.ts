@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import { failpoint } from '../io/failpoint.ts';
 import type { Io } from '../io/io.ts';
 import { nodeIo } from '../io/node-io.ts';
 import { openSmallFile, type SmallFile } from '../io/small-file.ts';
@@ -222,6 +223,7 @@ export class QueueManager implements AsyncDisposable {
       await this.#store.commit({ operations: [{ kind: 'setState', key: CLOCK_KEY, value }] });
     }
     this.#inFlight.remove();
+    failpoint('close.before-store-closed');
     await this.#store.close();
   }
 
@@ -265,7 +267,9 @@ export class QueueManager implements AsyncDisposable {
         const page = await this.takePage(range, () => true);
         const work = this.begin();
         for (const { delivery } of page.taken) delivery.complete(work);
+        failpoint('purge.before-page');
         await work.commit();
+        failpoint('purge.after-page');
         purgedCount += page.taken.length;
         afterPosition = page.lastPosition ?? afterPosition;
         isLast = page.isLast;

@@ -1,3 +1,4 @@
+import { failpoint } from '../io/failpoint.ts';
 import { invariant } from '../message/posthorn-error.ts';
 import type { Operation, Store } from '../store/store.ts';
 import { TransactionEnded } from './errors.ts';
@@ -47,11 +48,14 @@ export class UnitOfWork {
     try {
       const operations: Operation[] = [];
       for (const participant of this.#participants) participant.contribute(operations);
-      await this.#store.commit({ operations });
+      const answer = this.#store.commit({ operations });
+      failpoint('unit.handed-over');
+      await answer;
     } catch (error) {
       this.#end(isOutcomeUnknown(error) ? 'unknown' : 'rolledBack');
       throw error;
     }
+    failpoint('unit.committed-before-outcome');
     this.#end('committed');
   }
 

@@ -11,10 +11,12 @@ import { TakenDelivery } from './taken-delivery.ts';
 export class Browser {
   readonly #store: Store;
   readonly #queues: QueueSet;
+  readonly #deadlineSet: (deadlineMs: number) => void;
 
-  constructor(store: Store, queues: QueueSet) {
+  constructor(store: Store, queues: QueueSet, deadlineSet: (deadlineMs: number) => void) {
     this.#store = store;
     this.#queues = queues;
+    this.#deadlineSet = deadlineSet;
   }
 
   async browse(range: BrowseRange): Promise<BrowsePage> {
@@ -41,7 +43,7 @@ export class Browser {
       const message = browsed(queue, place, stored);
       if (!accept(message)) return;
       if (message.isLocked) lockedCount++;
-      else taken.push({ message, delivery: new TakenDelivery(queue, place, stored) });
+      else taken.push({ message, delivery: new TakenDelivery(queue, place, stored, this.#deadlineSet) });
     });
     return { taken, lockedCount, lookedAt, ...cursor };
   }

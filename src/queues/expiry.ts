@@ -77,8 +77,8 @@ export class Expiry {
     await queue.waiting.reading(
       () => this.#store.readMessages({ ...exact, countMax: 1, bytesMax: 1, withBodies: true }),
       ({ messages: [message] }) => {
-        if (message !== undefined && queue.waiting.isFree(position))
-          taken = new TakenDelivery(queue, queue.waiting, message);
+        if (message === undefined || !queue.waiting.isFree(position)) return;
+        taken = new TakenDelivery(queue, queue.waiting, message, (deadlineMs) => this.#owner.deadlineSet(deadlineMs));
       },
     );
     return taken;

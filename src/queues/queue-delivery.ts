@@ -76,6 +76,7 @@ export class QueueDelivery implements Delivery, Participant {
     this.#state = 'released';
     this.#owner.cleared(this.#slot);
     this.#queue.release(this.#entry);
+    if (this.#entry.deadlineMs !== undefined) this.#owner.deadlineSet(this.#entry.deadlineMs);
   }
 
   contribute(operations: Operation[]): void {
@@ -107,6 +108,8 @@ export class QueueDelivery implements Delivery, Participant {
 /** What a delivery needs of its queue manager. */
 export interface DeliveryOwner {
   nextSequence(): number;
+  /** A message with this deadline is free; it may have passed while the message was held. */
+  deadlineSet(deadlineMs: number): void;
   /** A received message left for good. */
   left(slot: number): void;
   /** A received message went back to its place. */

@@ -78,7 +78,7 @@ export class QueueManager implements AsyncDisposable {
     };
     this.#sending = new Sending(this.#queues, owner);
     this.#expiry = new Expiry(store, this.#queues, owner);
-    this.#browser = new Browser(store, this.#queues);
+    this.#browser = new Browser(store, this.#queues, owner.deadlineSet);
     this.#receiverOwner = this.#makeReceiverOwner();
     this.#deadlines = new DeadlineKeeper({
       store,
@@ -232,6 +232,7 @@ export class QueueManager implements AsyncDisposable {
       gate: this.#gate,
       nowMs: () => this.#clock.nowMs(),
       nextSequence: () => this.#nextSequence++,
+      deadlineSet: (deadlineMs) => this.#deadlines.deadlineSet(deadlineMs),
       enter: (queue, position) => this.#inFlight.enter(queue.waiting.id, position),
       noteStarts: () => this.#inFlight.flush(),
       left: (slot) => {
@@ -249,7 +250,7 @@ export class QueueManager implements AsyncDisposable {
 
   #expireHeld(queue: Queue, entry: WindowEntry): void {
     const stored = { ...entry, place: queue.waiting.id, bodyBytes: entry.body.byteLength, damaged: entry.isDamaged };
-    const delivery = new TakenDelivery(queue, queue.waiting, stored);
+    const delivery = new TakenDelivery(queue, queue.waiting, stored, this.#receiverOwner.deadlineSet);
     this.#expiry.expireHeld(queue, delivery).catch((error: unknown) => this.#onFailure(error, 'expiring a message'));
   }
 

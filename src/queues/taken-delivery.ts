@@ -18,10 +18,16 @@ export class TakenDelivery implements Delivery, Participant {
   readonly #place: Place;
   readonly #position: number;
   readonly #bytes: number;
+  readonly #deadlineMs: number | undefined;
+  readonly #deadlineSet: (deadlineMs: number) => void;
   #state: 'held' | 'leaving' | 'gone' | 'inDoubt' | 'released' = 'held';
 
-  /** Locks the message; the caller has made sure that it is there and free. */
-  constructor(queue: Queue, place: Place, message: StoredMessage) {
+  /**
+   * Locks the message; the caller has made sure that it is there and free.
+   *
+   * @param deadlineSet - told when a message with a deadline is given back: it may have passed meanwhile
+   */
+  constructor(queue: Queue, place: Place, message: StoredMessage, deadlineSet: (deadlineMs: number) => void) {
     this.#queue = queue;
     this.#place = place;
     this.#position = message.position;
@@ -29,6 +35,8 @@ export class TakenDelivery implements Delivery, Participant {
     this.body = message.body ?? EMPTY;
     this.isDamaged = message.damaged;
     this.#bytes = message.headers.byteLength + message.bodyBytes;
+    this.#deadlineMs = message.deadlineMs;
+    this.#deadlineSet = deadlineSet;
     if (place === queue.waiting) queue.lock(message.position);
     else place.locked.add(message.position);
   }
@@ -65,6 +73,7 @@ export class TakenDelivery implements Delivery, Participant {
     this.#state = 'released';
     if (this.#place === this.#queue.waiting) this.#queue.releaseUnread(this.#position);
     else this.#place.locked.delete(this.#position);
+    if (this.#deadlineMs !== undefined) this.#deadlineSet(this.#deadlineMs);
   }
 
   contribute(operations: Operation[]): void {

@@ -1,16 +1,24 @@
 import type { SmallFile } from '../io/small-file.ts';
 
-/** The content of a small file that outlives those who open it, as one on a disk outlives a process. */
+/**
+ * The content of a small file that outlives those who open it, as one on a disk outlives a process. Opening it takes it
+ * away from whoever had it before: a process that was declared dead writes nothing any more.
+ */
 export class MemoryFile {
   #bytes = new Uint8Array(0);
+  #openings = 0;
 
   open(): SmallFile {
+    const opening = ++this.#openings;
+    const isAlive = (): boolean => this.#openings === opening;
     return {
       found: this.#bytes.slice(),
-      write: (bytes, offset) => this.#write(bytes, offset),
+      write: (bytes, offset) => {
+        if (isAlive()) this.#write(bytes, offset);
+      },
       close: () => undefined,
       remove: () => {
-        this.#bytes = new Uint8Array(0);
+        if (isAlive()) this.#bytes = new Uint8Array(0);
       },
     };
   }

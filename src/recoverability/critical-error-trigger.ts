@@ -35,6 +35,7 @@ export class CriticalErrorTrigger {
   }
 
   succeeded(): void {
+    if (this.#failures === 0 && !this.#isRaised) return;
     this.#failingSinceMs = undefined;
     this.#failures = 0;
     this.#isRaised = false;

@@ -45,7 +45,7 @@ export class RecoverabilityExecutor {
         return;
       } catch (thrown) {
         const error = toError(thrown);
-        if (isOutcomeUnknown(error)) return this.#leaveInDoubt(failure, error);
+        if (isOutcomeUnknown(error)) return this.#tellInDoubt(failure, error);
         if (error instanceof InvariantBroken)
           return this.#parts.trigger.raise(`recover message '${failure.messageId}'`, error);
         this.#parts.logger.warn(`Message '${failure.messageId}' could not be recovered yet (${action.kind}).`, {
@@ -56,6 +56,18 @@ export class RecoverabilityExecutor {
       await this.#pause(pauseMs);
       if (this.#isStopping) return this.#giveUp(failed, failure);
     }
+  }
+
+  /** Gives a message back uncounted after a pause: what failed was not its handling, but keeping what came of it. */
+  async postpone(delivery: Delivery, error: Error): Promise<void> {
+    this.#parts.logger.warn('What a handler did could not be kept; its message is tried again.', { error });
+    await this.#pause(POSTPONE_MS);
+    delivery.release();
+  }
+
+  /** The answer of a commit was lost: only recovery can say what is there, so nothing is done but told. */
+  leaveInDoubt(failed: FailedMessage, error: Error): void {
+    this.#tellInDoubt(this.#failureOf(failed), error);
   }
 
   /** Ends all pauses: what could not be recovered by now is given back as it is. */
@@ -198,7 +210,7 @@ export class RecoverabilityExecutor {
     }
   }
 
-  #leaveInDoubt(failure: Failure, error: Error): void {
+  #tellInDoubt(failure: Failure, error: Error): void {
     this.#parts.logger.error(`What became of message '${failure.messageId}' is not known: it stays locked.`, { error });
     this.#parts.notifications.emit('outcomeUnknown', { ...this.#eventOf(failure), error });
   }
@@ -257,6 +269,7 @@ export interface RecoverabilityParts {
 
 const PAUSE_MS_MIN = 100;
 const PAUSE_MS_MAX = 5_000;
+const POSTPONE_MS = 1_000;
 
 /** Those before this round too: a killer must not get a new life with each delay. */
 function deathsOf(failed: FailedMessage): number {

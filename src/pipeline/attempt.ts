@@ -1,0 +1,87 @@
+import type { Headers } from '../message/headers.ts';
+import { TransactionEnded } from '../transactions/errors.ts';
+import type { UnitOfWork } from '../transactions/unit-of-work.ts';
+import type { Delivery } from '../transport/transport.ts';
+import type { MessageTransaction } from './message-transaction.ts';
+import type { SendingAttempt } from './outgoing-pipeline.ts';
+
+/**
+ * One try to handle one delivery.
+ *
+ *     handling ──handlers done──▶ committing ──▶ ended
+ *        ├──handlers failed──▶ ended
+ *        └──timeout, stop──▶ abandoned
+ *
+ * `abandoned`: rolled back while a handler still runs. What that handler sends from then on is refused, its result is
+ * ignored, and it keeps its place among the running ones until it returns.
+ */
+export class Attempt implements SendingAttempt {
+  readonly delivery: Delivery;
+  readonly transaction: MessageTransaction;
+  /** By the monotonic clock. */
+  readonly startedAtMs: number;
+  /** Known once the envelope was read. */
+  incoming: ReadEnvelope | undefined;
+  #state: AttemptState = 'handling';
+  #abort: AbortController | undefined;
+  #reason: Error | undefined;
+
+  constructor(delivery: Delivery, transaction: MessageTransaction, startedAtMs: number) {
+    this.delivery = delivery;
+    this.transaction = transaction;
+    this.startedAtMs = startedAtMs;
+  }
+
+  get state(): AttemptState {
+    return this.#state;
+  }
+
+  /** Made when somebody asks: most handlers never do. */
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#reason !== undefined) this.#abort.abort(this.#reason);
+    }
+    return this.#abort.signal;
+  }
+
+  unitForSends(): UnitOfWork | undefined {
+    if (this.#state !== 'handling') throw new TransactionEnded(this.#state);
+    return this.transaction.sends();
+  }
+
+  /** True when the commit may begin: from here on no timeout applies. */
+  tryCommitting(): boolean {
+    return this.#move('handling', 'committing');
+  }
+
+  /** False when the attempt was abandoned: somebody else takes care of its message. */
+  tryEnding(): boolean {
+    return this.#move('handling', 'ended') || this.#move('committing', 'ended');
+  }
+
+  /** Rolls back under a running handler and tells it by its signal. False when it is too late for that. */
+  tryAbandoning(reason: Error): boolean {
+    if (!this.#move('handling', 'abandoned')) return false;
+    this.#reason = reason;
+    this.transaction.rollback();
+    this.#abort?.abort(reason);
+    return true;
+  }
+
+  #move(from: AttemptState, to: AttemptState): boolean {
+    if (this.#state !== from) return false;
+    this.#state = to;
+    return true;
+  }
+}
+
+export type AttemptState = 'handling' | 'committing' | 'ended' | 'abandoned';
+
+/** What an attempt can tell of its message once the envelope was read. */
+export interface ReadEnvelope {
+  readonly messageId: string;
+  readonly headers: Headers;
+  readonly known: { readonly name: string } | undefined;
+  readonly discardReason: string | undefined;
+}

@@ -1,0 +1,320 @@
+import type { Io, Timer } from '../io/io.ts';
+import type { Logger } from '../io/logger.ts';
+import { Header } from '../message/headers.ts';
+import { parseHeaders } from '../message/parse-headers.ts';
+import { InvariantBroken, PosthornError } from '../message/posthorn-error.ts';
+import type { CriticalErrorTrigger } from '../recoverability/critical-error-trigger.ts';
+import { toError } from '../recoverability/errors.ts';
+import { retryCountsOf } from '../recoverability/failure-headers.ts';
+import type { Notifications } from '../recoverability/notifications.ts';
+import type { RateLimiter } from '../recoverability/rate-limiter.ts';
+import type { FailedMessage, RecoverabilityExecutor } from '../recoverability/recoverability-executor.ts';
+import type { Delivery, Receiver, Transport } from '../transport/transport.ts';
+import { Attempt } from './attempt.ts';
+import type { Pipeline } from './behavior.ts';
+import { HandlerAborted, TransactionTimedOut } from './errors.ts';
+import { type AvailableMode, beginMessageTransaction } from './message-transaction.ts';
+import type { DeliveryStage } from './stages.ts';
+import { TimeoutReaper } from './timeout-reaper.ts';
+
+/**
+ * The processing loop of one endpoint (DESIGN section 5):
+ *
+ *  1 peek: something is there
+ *  2 begin the transaction of the mode
+ *  3 receive: exactly one receiver gets the message
+ *  4 deserialize; what cannot be read goes to the error queue
+ *  5 behaviors and handlers; an exception rolls back, the message is back in its place
+ *  6 immediate retries, 7 delayed retries, 8 error queue with the reason: recoverability, after the rollback, in a
+ *    transaction of its own
+ *
+ * Invariants
+ * - One pump receives; at most `concurrency` handlers run at a time, those that outlived their transaction included.
+ * - A message stays locked until its outcome is durable. A commit whose answer is lost is in doubt: it is neither rolled
+ *   back nor retried here, recovery settles it.
+ */
+export class ProcessingLoop {
+  readonly #parts: ProcessingLoopParts;
+  readonly #reaper: TimeoutReaper;
+  #concurrency: number;
+  /** Handlers that run, abandoned ones included. */
+  #handlersRunning = 0;
+  /** Messages whose outcome is not settled yet. */
+  #unsettled = 0;
+  #isStopping = false;
+  /** The stop's time is up: nothing starts any more. */
+  #isAborting = false;
+  #isWaking = false;
+  #wakePump: (() => void) | undefined;
+  #wakeStop: (() => void) | undefined;
+  #pumping: Promise<void> = Promise.resolve();
+
+  constructor(parts: ProcessingLoopParts) {
+    this.#parts = parts;
+    this.#concurrency = parts.concurrency;
+    this.#reaper = new TimeoutReaper(parts.io, parts.timeoutMs, (attempt) => this.#timedOut(attempt));
+  }
+
+  get concurrency(): number {
+    return this.#concurrency;
+  }
+
+  /** Takes effect at once when it grows, and as handlers end when it shrinks. */
+  set concurrency(concurrency: number) {
+    this.#concurrency = concurrency;
+    this.lookAgain();
+  }
+
+  get handlersRunning(): number {
+    return this.#handlersRunning;
+  }
+
+  start(): void {
+    this.#pumping = this.#pump();
+  }
+
+  /**
+   * Receives no more, waits for what runs, and after `timeoutMs` aborts it: those messages are available at once.
+   * Resolves when every message is settled; a handler that ignores its signal is not waited for.
+   */
+  async stop(timeoutMs: number): Promise<void> {
+    const { receiver, recoverability, limiter, io } = this.#parts;
+    this.#isStopping = true;
+    receiver.close();
+    this.#wakePump?.();
+    await this.#pumping;
+    const deadline = io.timers.after(timeoutMs, () => this.#abortRunning(), { keepsProcessAlive: true });
+    await this.#allSettled();
+    deadline.cancel();
+    recoverability.stop();
+    limiter.stop();
+    this.#reaper.stop();
+  }
+
+  /** More handlers may be allowed to run than before. */
+  lookAgain(): void {
+    if (this.#isWaking || this.#wakePump === undefined) return;
+    this.#isWaking = true;
+    // Commits are answered in groups: after all of a group the freed places are filled together.
+    this.#parts.io.timers.soon(() => {
+      this.#isWaking = false;
+      if (this.#hasRoom()) this.#wakePump?.();
+    });
+  }
+
+  async #pump(): Promise<void> {
+    const { receiver, receiveTrigger, logger } = this.#parts;
+    for (;;) {
+      await this.#room();
+      try {
+        if (!(await receiver.peek())) return; // 1 peek
+        if (this.#hasRoom() && this.#startReceived() === 0) await this.#pause(NOTHING_TO_START_PAUSE_MS);
+      } catch (thrown) {
+        const error = toError(thrown);
+        logger.warn(`Receiving from queue '${receiver.queue}' failed and is tried again.`, { error });
+        receiveTrigger.failed(`receive from queue '${receiver.queue}'`, error);
+        await this.#pause(RECEIVE_FAILED_PAUSE_MS);
+      }
+      if (this.#isStopping) return;
+    }
+  }
+
+  /** Receives for all free places, notes the starts with one write, then starts the handlers. */
+  #startReceived(): number {
+    const { receiver, io, receiveTrigger } = this.#parts;
+    const received: Delivery[] = [];
+    try {
+      while (this.#hasRoom()) {
+        const delivery = receiver.receive(); // 3 receive
+        if (delivery === undefined) break;
+        received.push(delivery);
+        this.#handlersRunning++;
+        this.#unsettled++;
+      }
+      if (received.length > 0) receiver.noteStarts();
+    } finally {
+      // Also when the next one could not be received: these are locked, and ours to settle.
+      const nowMs = received.length > 0 ? io.clock.monotonicNowMs() : 0;
+      for (const delivery of received) void this.#handle(delivery, nowMs);
+    }
+    receiveTrigger.succeeded();
+    return received.length;
+  }
+
+  /** Steps 2 to 8 of one message. Never rejects. */
+  async #handle(delivery: Delivery, nowMs: number): Promise<void> {
+    const { mode, transport, pipeline } = this.#parts;
+    let attempt: Attempt | undefined;
+    try {
+      const transaction = beginMessageTransaction(mode, transport, delivery); // 2 begin
+      attempt = new Attempt(delivery, transaction, nowMs);
+      const starting = transaction.start();
+      if (starting !== undefined) await starting;
+      if (this.#isAborting) throw new HandlerAborted(this.#parts.endpoint);
+      this.#reaper.watch(attempt);
+      await pipeline.run(attempt); // 4 deserialize, 5 behaviors and handlers
+      if (attempt.tryCommitting()) await transaction.commit();
+      if (attempt.tryEnding()) this.#succeeded(attempt);
+    } catch (thrown) {
+      if (attempt === undefined) await this.#postpone(delivery, toError(thrown));
+      else await this.#failed(attempt, toError(thrown));
+    }
+    if (attempt !== undefined) this.#reaper.unwatch(attempt);
+    this.#handlersRunning--;
+    if (attempt?.state !== 'abandoned') this.#settled();
+    this.lookAgain();
+  }
+
+  #succeeded(attempt: Attempt): void {
+    const { limiter, commitTrigger, notifications, endpoint, logger } = this.#parts;
+    limiter.succeeded();
+    commitTrigger.succeeded();
+    const { incoming } = attempt;
+    if (incoming === undefined) return;
+    const { messageId, discardReason } = incoming;
+    const messageType = incoming.known?.name;
+    if (discardReason !== undefined) {
+      logger.info(`Message '${messageId}' was discarded by its handler: ${discardReason}`, { messageId, messageType });
+      notifications.emit('discarded', { endpoint, messageId, messageType, reason: discardReason, error: undefined });
+    } else if (notifications.hasListeners('handled')) {
+      const attempts = retryCountsOf(incoming.headers).attempts + attempt.delivery.failedAttempts + 1;
+      notifications.emit('handled', { endpoint, messageId, messageType, attempts });
+    }
+  }
+
+  /** Steps 5 to 8: roll back, then recover. */
+  async #failed(attempt: Attempt, error: Error): Promise<void> {
+    const { recoverability, limiter, receiveTrigger } = this.#parts;
+    const wasCommitting = attempt.state === 'committing';
+    if (!attempt.tryEnding()) return;
+    this.#reaper.unwatch(attempt);
+    const { transaction } = attempt;
+    if (transaction.isInDoubt) return recoverability.leaveInDoubt(this.#failedMessageOf(attempt, error), error);
+    transaction.rollback();
+    if (error instanceof InvariantBroken) return receiveTrigger.raise('go on handling messages', error);
+    if (isRefusedByStore(attempt, wasCommitting, error)) return this.#postpone(attempt.delivery, error);
+    limiter.failed(error);
+    await recoverability.recover(this.#failedMessageOf(attempt, error));
+  }
+
+  #postpone(delivery: Delivery, error: Error): Promise<void> {
+    this.#parts.commitTrigger.failed('commit what handlers did', error);
+    return this.#parts.recoverability.postpone(delivery, error);
+  }
+
+  #timedOut(attempt: Attempt): void {
+    const { timeoutMs, logger, notifications, endpoint } = this.#parts;
+    const error = new TransactionTimedOut(timeoutMs);
+    if (!attempt.tryAbandoning(error)) return;
+    const failed = this.#failedMessageOf(attempt, error);
+    const { messageId, messageType } = failed;
+    logger.warn(`Handling message '${messageId}' took longer than ${timeoutMs} ms.`, { messageId, messageType });
+    notifications.emit('timedOut', { endpoint, messageId, messageType, timeoutMs });
+    this.#parts.limiter.failed(error);
+    void this.#recoverAbandoned(failed);
+  }
+
+  /** The handlers that still run have had their time. */
+  #abortRunning(): void {
+    const { endpoint, recoverability } = this.#parts;
+    this.#isAborting = true;
+    for (const attempt of this.#reaper.running()) {
+      const error = new HandlerAborted(endpoint);
+      if (!attempt.tryAbandoning(error)) continue;
+      if (attempt.transaction.hasLeftQueue) void this.#recoverAbandoned(this.#failedMessageOf(attempt, error));
+      else {
+        attempt.delivery.release();
+        this.#settled();
+      }
+    }
+    recoverability.stop();
+  }
+
+  async #recoverAbandoned(failed: FailedMessage): Promise<void> {
+    await this.#parts.recoverability.recover(failed);
+    this.#settled();
+  }
+
+  #failedMessageOf(attempt: Attempt, error: Error): FailedMessage {
+    const { delivery, incoming, transaction } = attempt;
+    // A damaged message was stopped before its envelope; what of it can be read still names it.
+    const headers = incoming?.headers ?? parseHeaders(delivery.headers);
+    return {
+      delivery,
+      error,
+      headers,
+      messageId: incoming?.messageId ?? headers?.[Header.messageId] ?? this.#parts.io.random.uuid(),
+      messageType: incoming?.known?.name,
+      hasLeftQueue: transaction.hasLeftQueue,
+    };
+  }
+
+  #hasRoom(): boolean {
+    const { limiter } = this.#parts;
+    if (limiter.isPausing) return false;
+    return this.#handlersRunning < (limiter.isLimiting ? 1 : this.#concurrency);
+  }
+
+  /** Resolves when a handler may start, or the loop stops. */
+  async #room(): Promise<void> {
+    while (!this.#isStopping && !this.#hasRoom()) {
+      await new Promise<void>((resolve) => {
+        this.#wakePump = resolve;
+      });
+      this.#wakePump = undefined;
+    }
+  }
+
+  #pause(pauseMs: number): Promise<void> {
+    if (this.#isStopping) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer: Timer = this.#parts.io.timers.after(pauseMs, () => this.#wakePump?.(), { keepsProcessAlive: true });
+      this.#wakePump = () => {
+        timer.cancel();
+        this.#wakePump = undefined;
+        resolve();
+      };
+    });
+  }
+
+  #settled(): void {
+    this.#unsettled--;
+    if (this.#unsettled === 0) this.#wakeStop?.();
+  }
+
+  #allSettled(): Promise<void> {
+    if (this.#unsettled === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#wakeStop = resolve;
+    });
+  }
+}
+
+export interface ProcessingLoopParts {
+  readonly endpoint: string;
+  readonly transport: Transport;
+  readonly receiver: Receiver;
+  readonly mode: AvailableMode;
+  readonly timeoutMs: number;
+  readonly concurrency: number;
+  readonly pipeline: Pipeline<DeliveryStage>;
+  readonly recoverability: RecoverabilityExecutor;
+  readonly limiter: RateLimiter;
+  /** Hears of queues that cannot be read. */
+  readonly receiveTrigger: CriticalErrorTrigger;
+  /** Hears of commits that the store refuses. */
+  readonly commitTrigger: CriticalErrorTrigger;
+  readonly notifications: Notifications;
+  readonly logger: Logger;
+  readonly io: Io;
+}
+
+const RECEIVE_FAILED_PAUSE_MS = 1_000;
+/** Something is there that may not start yet, as next to a message that must run alone. Rare, so a short pause will do. */
+const NOTHING_TO_START_PAUSE_MS = 10;
+
+/** The store said no for reasons of its own (a full disk, a failed sync): not the message's fault, so not counted. */
+function isRefusedByStore(attempt: Attempt, wasCommitting: boolean, error: Error): boolean {
+  const isOurs = wasCommitting || (attempt.incoming === undefined && !attempt.transaction.hasLeftQueue);
+  return isOurs && error instanceof PosthornError && error.code.startsWith('STORE_');
+}

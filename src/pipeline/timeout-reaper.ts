@@ -1,0 +1,62 @@
+import type { Io, Timer } from '../io/io.ts';
+import type { Attempt } from './attempt.ts';
+
+/**
+ * Finds the attempts that run longer than the transaction timeout, with one timer for all of them.
+ *
+ * Invariants
+ * - All attempts have the same timeout, so the one that was added first is due first.
+ * - The timer is armed for the one that is due first whenever there is one; an attempt that ends early leaves it armed,
+ *   so a busy endpoint arms about one timer per timeout and not one per message.
+ */
+export class TimeoutReaper {
+  readonly #io: Io;
+  readonly #timeoutMs: number;
+  readonly #onTimeout: (attempt: Attempt) => void;
+  /** In the order in which they began. */
+  readonly #running = new Set<Attempt>();
+  #timer: Timer | undefined;
+
+  constructor(io: Io, timeoutMs: number, onTimeout: (attempt: Attempt) => void) {
+    this.#io = io;
+    this.#timeoutMs = timeoutMs;
+    this.#onTimeout = onTimeout;
+  }
+
+  watch(attempt: Attempt): void {
+    this.#running.add(attempt);
+    if (this.#timer === undefined) this.#arm(this.#timeoutMs);
+  }
+
+  unwatch(attempt: Attempt): void {
+    this.#running.delete(attempt);
+  }
+
+  /** Those that run now. */
+  running(): readonly Attempt[] {
+    return [...this.#running];
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #arm(delayMs: number): void {
+    this.#timer = this.#io.timers.after(delayMs, () => this.#reap());
+  }
+
+  #reap(): void {
+    this.#timer = undefined;
+    const nowMs = this.#io.clock.monotonicNowMs();
+    for (const attempt of this.#running) {
+      const remainingMs = attempt.startedAtMs + this.#timeoutMs - nowMs;
+      if (remainingMs > 0) {
+        this.#arm(remainingMs);
+        return;
+      }
+      this.#running.delete(attempt);
+      this.#onTimeout(attempt);
+    }
+  }
+}

@@ -23,6 +23,8 @@ export class DeadlineKeeper {
   #sweep: Promise<void> | undefined;
   /** The timer fired during a sweep that may have looked too early. */
   #isDueAgain = false;
+  /** After a failed sweep: the end of the pause. */
+  #notBeforeMs = 0;
   #isStopped = false;
 
   /**
@@ -63,8 +65,9 @@ export class DeadlineKeeper {
   #arm(deadlineMs: number): void {
     this.#timer?.cancel();
     this.#armedForMs = deadlineMs;
-    if (this.#isStopped || deadlineMs === Number.POSITIVE_INFINITY) return;
-    this.#timer = this.#timers.after(deadlineMs - this.#nowMs(), () => this.#beginSweep());
+    if (this.#isStopped) return;
+    const atMs = Math.max(deadlineMs, this.#notBeforeMs);
+    this.#timer = this.#timers.after(atMs - this.#nowMs(), () => this.#beginSweep());
   }
 
   #beginSweep(): void {
@@ -74,7 +77,10 @@ export class DeadlineKeeper {
     this.#sweep = this.#sweepAll()
       .catch((error: unknown) => {
         this.#onFailure(error);
-        this.#arm(this.#nowMs() + RETRY_AFTER_MS);
+        // What could not be handled was given back and is still due: without a pause this would go round in circles.
+        this.#notBeforeMs = this.#nowMs() + RETRY_AFTER_MS;
+        this.#isDueAgain = false;
+        this.#arm(this.#notBeforeMs);
       })
       .finally(() => {
         this.#sweep = undefined;

@@ -29,41 +29,33 @@ export class Expiry {
     const work = new UnitOfWork(this.#store);
     const taken: TakenDelivery[] = [];
     let handledCount = 0;
-    for (const message of due) {
-      const queue = this.#queues.ofPlace(message.place);
-      if (queue === undefined) continue;
-      if (message.place === queue.delayed?.id) {
-        if (queue.delayed.locked.has(message.position)) continue;
-        work.enlist(new Release(queue, queue.delayed, message, this.#owner));
-      } else {
-        const whole = queue.waiting.locked.has(message.position)
-          ? undefined
-          : await this.#take(queue, message.position);
-        if (whole === undefined) continue;
-        taken.push(whole);
-        await this.#expire(queue, whole, work);
-      }
-      handledCount++;
-    }
-    await this.#commit(work, taken);
-    return handledCount;
-  }
-
-  /** Expires one message that a receiver has come upon; `delivery` holds it. */
-  async expireHeld(queue: Queue, delivery: TakenDelivery): Promise<void> {
-    const work = new UnitOfWork(this.#store);
-    await this.#expire(queue, delivery, work);
-    await this.#commit(work, [delivery]);
-  }
-
-  async #commit(work: UnitOfWork, taken: readonly TakenDelivery[]): Promise<void> {
     try {
+      for (const message of due) if (await this.#enlist(message, work, taken)) handledCount++;
       await work.commit();
     } catch (error) {
+      work.rollback();
       // With an unknown outcome they stay locked: the store's recovery decides.
       if (work.state === 'rolledBack') for (const delivery of taken) delivery.release();
       throw error;
     }
+    return handledCount;
+  }
+
+  /** False when somebody holds the message, or it is gone. */
+  async #enlist(message: StoredMessage, work: UnitOfWork, taken: TakenDelivery[]): Promise<boolean> {
+    const queue = this.#queues.ofPlace(message.place);
+    if (queue === undefined) return false;
+    if (queue.delayed !== undefined && message.place === queue.delayed.id) {
+      if (queue.delayed.locked.has(message.position)) return false;
+      work.enlist(new Release(queue, queue.delayed, message, this.#owner));
+      return true;
+    }
+    if (queue.waiting.locked.has(message.position)) return false;
+    const delivery = await this.#take(queue, message.position);
+    if (delivery === undefined) return false;
+    taken.push(delivery);
+    await this.#expire(queue, delivery, work);
+    return true;
   }
 
   /** Reads one waiting message whole and locks it; undefined when it went away or was taken meanwhile. */

@@ -22,12 +22,10 @@ import type { Queue } from './queue.ts';
 import { QueueReceiver, type ReceiverOwner } from './queue-receiver.ts';
 import { QueueSet, statusOf } from './queue-set.ts';
 import type { QueueSettings, QueueStatus } from './queue-status.ts';
-import type { WindowEntry } from './receive-window.ts';
 import { Sending } from './sending.ts';
 import { StartGate } from './start-gate.ts';
 import { StateChange } from './state-change.ts';
 import { SteadyClock } from './steady-clock.ts';
-import { TakenDelivery } from './taken-delivery.ts';
 
 /**
  * Owns one directory: its queues, and everything that moves messages into, within and out of them on this machine.
@@ -243,15 +241,8 @@ export class QueueManager implements AsyncDisposable {
         this.#inFlight.clear(slot);
         this.#gate.ended();
       },
-      expired: (queue, entry) => this.#expireHeld(queue, entry),
       purge: (queue) => this.#purge(queue),
     };
-  }
-
-  #expireHeld(queue: Queue, entry: WindowEntry): void {
-    const stored = { ...entry, place: queue.waiting.id, bodyBytes: entry.body.byteLength, damaged: entry.isDamaged };
-    const delivery = new TakenDelivery(queue, queue.waiting, stored, this.#receiverOwner.deadlineSet);
-    this.#expiry.expireHeld(queue, delivery).catch((error: unknown) => this.#onFailure(error, 'expiring a message'));
   }
 
   async #purge(queue: Queue): Promise<number> {

@@ -33,8 +33,7 @@ export class QueueReceiver implements Receiver {
     if (this.#isClosed) return undefined;
     for (let entry = this.#queue.first(); entry !== undefined; entry = this.#queue.first()) {
       if (this.#hasExpired(entry)) {
-        this.#queue.takeFirst();
-        this.#owner.expired(this.#queue, entry);
+        this.#queue.passOverFirst();
         continue;
       }
       if (!this.#mayStart(entry.position)) return undefined;
@@ -90,7 +89,5 @@ export interface ReceiverOwner extends DeliveryOwner {
   /** Notes the message in the in-flight table and returns its slot. */
   enter(queue: Queue, position: number): number;
   noteStarts(): void;
-  /** The message is locked and must leave the queue as expired. */
-  expired(queue: Queue, entry: WindowEntry): void;
   purge(queue: Queue): Promise<number>;
 }

@@ -81,6 +81,11 @@ export class Queue {
     return entry;
   }
 
+  /** Shows the first message to no receiver any more: it has expired, and the deadline keeper takes it away. */
+  passOverFirst(): void {
+    this.#window.takeFirst();
+  }
+
   /** Locks one message for an operator or the deadline keeper; its place in the window is given up. */
   lock(position: number): void {
     this.#window.remove(position);

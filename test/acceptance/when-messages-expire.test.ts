@@ -65,6 +65,7 @@ describe('when messages expire', () => {
     await story.complete(taken);
     givenBack.release();
     assert.equal(await story.receive(receiver), undefined);
+    await story.advance(0);
     assert.deepEqual(await story.waiting('dead-letter'), ['given back']);
     assert.deepEqual(story.failures, []);
   });

@@ -31,6 +31,11 @@ describe('layers', () => {
     assert.equal(findings(sideways, 'layers').length, 1);
   });
 
+  test('a folder that fulfils a seam may import its types and nothing that runs', () => {
+    assert.deepEqual(findings({ 'src/queues/a.ts': "import type { B } from '../transport/b.ts';" }, 'layers'), []);
+    assert.equal(findings({ 'src/queues/a.ts': "import { B } from '../transport/b.ts';" }, 'layers').length, 1);
+  });
+
   test('an import down the table and inside a folder is let through', () => {
     const files = {
       'src/queues/a.ts': "import { b } from '../store/b.ts';\nimport { c } from './c.ts';\nimport './deeper/d.ts';",

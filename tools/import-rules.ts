@@ -66,7 +66,7 @@ function checkReference(source: SourceText, reference: ImportReference, packages
   if (target.startsWith('src/exports/') && !source.path.startsWith('src/exports/')) {
     return finding('layers', 'nothing inside imports the public edges', 'Import the file that declares the name.');
   }
-  return checkLayer(source.path, target, finding);
+  return checkLayer(source.path, target, reference.isTypeOnly, finding);
 }
 
 type MakeFinding = (rule: Finding['rule'], because: string, mend: string) => Finding[];
@@ -88,7 +88,7 @@ function checkPackage(path: string, specifier: string, packages: Packages, findi
   );
 }
 
-function checkLayer(path: string, target: string, finding: MakeFinding): Finding[] {
+function checkLayer(path: string, target: string, isTypeOnly: boolean, finding: MakeFinding): Finding[] {
   const from = layerOf(path);
   const to = layerOf(target);
   if (from === undefined || from === to) return [];
@@ -98,12 +98,14 @@ function checkLayer(path: string, target: string, finding: MakeFinding): Finding
     return finding('layers', 'src/ stands alone', 'Move what is needed into src/, or the test to test/.');
   }
   if (from.mayImport === 'everything' || from.mayImport.includes(to.folder)) return [];
+  if (isTypeOnly && from.mayImportTypesOf?.includes(to.folder) === true) return [];
   if (isTest(path) && to.folder === 'testing') return [];
   return finding('layers', `${from.folder}/ may not import ${to.folder}/`, mendOfLayer(from, to));
 }
 
 function mendOfLayer(from: Layer, to: Layer): string {
-  const allowed = from.mayImport.length === 0 ? 'nothing of ours' : [...from.mayImport].join(', ');
+  const types = (from.mayImportTypesOf ?? []).map((folder) => `types of ${folder}`);
+  const allowed = [...from.mayImport, ...types].join(', ') || 'nothing of ours';
   return (
     `${from.folder}/ holds ${from.holds} and imports ${allowed}. Let ${to.folder}/ hand in what is needed through a parameter, ` +
     'or move the shared part to a folder that both may import (tools/layers.ts).'

@@ -9,12 +9,13 @@ export const LAYERS: readonly Layer[] = [
   { folder: 'io', mayImport: [], holds: 'doors to clock, timers, randomness, files, sockets' },
   { folder: 'store', mayImport: ['message', 'io'], holds: 'units of work, durable' },
   { folder: 'transactions', mayImport: ['message', 'io', 'store'], holds: 'coordinator, branches, decisions' },
+  { folder: 'transport', mayImport: ['message', 'transactions'], holds: 'the seam between endpoint and queueing' },
   {
     folder: 'queues',
     mayImport: ['message', 'io', 'store', 'transactions'],
+    mayImportTypesOf: ['transport'],
     holds: 'queue manager: queues, locks, order, delay, expiry',
   },
-  { folder: 'transport', mayImport: ['message', 'transactions'], holds: 'the seam between endpoint and queueing' },
   { folder: 'routing', mayImport: ['message', 'transport'], holds: 'which message goes where' },
   {
     folder: 'recoverability',
@@ -29,11 +30,13 @@ export const LAYERS: readonly Layer[] = [
   {
     folder: 'operations',
     mayImport: ['message', 'io', 'store', 'transactions', 'queues'],
+    mayImportTypesOf: ['transport'],
     holds: 'what an operator can see and do, as one API',
   },
   {
     folder: 'transports/queue-manager',
     mayImport: ['message', 'io', 'transactions', 'queues', 'transport'],
+    mayImportTypesOf: ['routing'],
     holds: 'the seam, on a queue manager of this process',
   },
   {
@@ -95,6 +98,8 @@ export interface Layer {
   /** Below `src/`. */
   readonly folder: string;
   readonly mayImport: readonly string[] | 'everything';
+  /** By `import type` only: the folder fulfils a seam of theirs, or passes on what is shaped by it. */
+  readonly mayImportTypesOf?: readonly string[];
   readonly holds: string;
 }
 

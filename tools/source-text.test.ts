@@ -90,6 +90,17 @@ describe('the scanner of sources', () => {
     );
   });
 
+  test('an import of types only is told apart', () => {
+    const { imports } = readSource(
+      'a.ts',
+      "import type { A } from './a.ts';\nexport type { B } from './b.ts';\nimport { type C, d } from './c.ts';\nimport type from './e.ts';",
+    );
+    assert.deepEqual(
+      imports.map(({ isTypeOnly }) => isTypeOnly),
+      [true, true, false, false],
+    );
+  });
+
   test('an exported declaration is no re-export', () => {
     const { imports } = readSource('a.ts', `export const from = 'x';\nexport function a() {}\nexport { from as b };`);
     assert.deepEqual(imports, []);

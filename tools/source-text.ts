@@ -22,6 +22,8 @@ export interface ImportReference {
   /** As written; `undefined` where an `import()` computes it. For a URL the first fixed part of the text. */
   readonly specifier: string | undefined;
   readonly line: number;
+  /** `import type` and `export type`: gone at run time. */
+  readonly isTypeOnly: boolean;
 }
 
 export function readSource(path: string, text: string): SourceText {
@@ -46,7 +48,8 @@ function findImports(text: string, code: string): ImportReference[] {
   const found: ImportReference[] = [];
   const add = (kind: ImportReference['kind'], offset: number, quoteAt: number | undefined): void => {
     const specifier = quoteAt === undefined ? undefined : stringAt(text, code, quoteAt);
-    found.push({ kind, specifier, line: lineAt(text, offset) });
+    const isTypeOnly = /^(?:import|export)\s+type\s(?!\s*from\b)/.test(code.slice(offset, quoteAt));
+    found.push({ kind, specifier, line: lineAt(text, offset), isTypeOnly });
   };
   for (const match of code.matchAll(IMPORT_OR_REEXPORT)) {
     add(match[1] === 'export' ? 'reexport' : 'import', match.index, match.index + match[0].length - 1);

@@ -91,13 +91,14 @@ export class DeadlineKeeper {
   async #sweepAll(): Promise<void> {
     let nowMs = this.#nowMs();
     let lockedCount = 0;
-    for (let isLast = false; !isLast && !this.#isStopped; ) {
+    for (let isOver = false; !isOver && !this.#isStopped; ) {
       nowMs = this.#nowMs();
       // What is locked stays due: ask for that many more, so that pages full of them cannot hide the rest.
       const countMax = DUE_PAGE_MESSAGES + lockedCount;
       const due = await this.#store.readDue(nowMs, countMax);
-      lockedCount = due.length - (due.length === 0 ? 0 : await this.#handleDue(due));
-      isLast = due.length < countMax;
+      const handledCount = due.length === 0 ? 0 : await this.#handleDue(due);
+      lockedCount = due.length - handledCount;
+      isOver = handledCount === 0 && due.length < countMax;
     }
     const next = await this.#store.nextDeadline(nowMs);
     if (next !== undefined) this.deadlineSet(next);

@@ -61,10 +61,14 @@ export class QueueStory implements AsyncDisposable {
   /** Receives the next message and leaves it locked; undefined when none is ready. */
   async receive(receiver: Receiver): Promise<Delivery | undefined> {
     await this.machine.settle();
-    const delivery = receiver.receive();
+    let delivery = receiver.receive();
+    if (delivery === undefined) {
+      // The first look at a queue begins the read of its first page.
+      await this.machine.settle();
+      delivery = receiver.receive();
+    }
     if (delivery !== undefined) receiver.noteStarts();
-    else await this.machine.settle();
-    return delivery ?? receiver.receive();
+    return delivery;
   }
 
   /** Takes everything that is ready, one unit each; the bodies in the order of their receipt. */

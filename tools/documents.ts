@@ -88,10 +88,10 @@ interface Marks {
 
 function readInfo(info: string): { readonly language: string; readonly marks: Marks } {
   const [language = '', ...words] = info.split(/\s+/);
-  const valueOf = (key: string): string | undefined =>
+  const markOf = (key: string): string | undefined =>
     words.find((word) => word.startsWith(`${key}=`))?.slice(key.length + 1);
-  const example = valueOf('example');
-  const output = valueOf('output');
+  const example = markOf('example');
+  const output = markOf('output');
   return {
     language,
     marks: {

@@ -28,10 +28,14 @@ export type Publishable = Event | string;
 /** What a handler can be registered for. */
 export type Handleable = Contract | string;
 
-/** What a sender hands in for a contract or name. */
+/** What a sender hands in for a contract; with a name alone, anything. */
 export type InputOf<C> = C extends Contract<ContractKind, infer Input, infer _Output, infer _Reply> ? Input : unknown;
-/** What a handler gets: the schema's output. */
-export type OutputOf<C> = C extends Contract<ContractKind, infer _Input, infer Output, infer _Reply> ? Output : unknown;
+/** What a handler gets: the schema's output. With a name alone the handler says itself what it expects. */
+export type OutputOf<C> =
+  C extends Contract<ContractKind, infer _Input, infer Output, infer _Reply>
+    ? Output
+    : // biome-ignore lint/suspicious/noExplicitAny: only `any` lets a handler of an untyped message name its own type
+      any;
 /** What a handler may reply with: what the contract declares, else any plain message or name. */
 export type ReplyOf<C> =
   C extends Contract<ContractKind, infer _Input, infer _Output, infer Reply>

@@ -16,6 +16,14 @@ export abstract class PosthornError extends Error {
   }
 }
 
+/** True for an error that Posthorn threw on purpose; with `code`, for that one only. docs/errors.md lists the codes. */
+export function isPosthornError<Code extends string = string>(
+  error: unknown,
+  code?: Code,
+): error is PosthornError & { readonly code: Code } {
+  return error instanceof PosthornError && (code === undefined || error.code === code);
+}
+
 /**
  * A rule that Posthorn's own code relies on does not hold. Never retried: the endpoint or queue manager stops by way of
  * its critical error action, because going on could harm messages.

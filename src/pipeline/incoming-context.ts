@@ -91,15 +91,15 @@ export class IncomingContext implements IncomingPhysicalContext, IncomingLogical
   }
 
   send<T extends Sendable>(type: T, body: InputOf<T>, options?: HandlerSendOptions): Promise<Sent> {
-    return this.#dispatch(SEND, type, body, options, undefined);
+    return this.#dispatch(SEND, type, body, options);
   }
 
   sendLocal<T extends Sendable>(type: T, body: InputOf<T>, options?: HandlerSendOptions): Promise<Sent> {
-    return this.#dispatch(SEND_LOCAL, type, body, options, this.#parts.ownQueue);
+    return this.#dispatch(SEND_LOCAL, type, body, options);
   }
 
   publish<T extends Publishable>(type: T, body: InputOf<T>, options?: HandlerPublishOptions): Promise<Sent> {
-    return this.#dispatch(PUBLISH, type, body, options, undefined);
+    return this.#dispatch(PUBLISH, type, body, options);
   }
 
   async reply<T extends ReplyType>(type: T, body: InputOf<T>, options?: HandlerPublishOptions): Promise<Sent> {
@@ -124,7 +124,7 @@ export class IncomingContext implements IncomingPhysicalContext, IncomingLogical
     type: Contract | string,
     body: unknown,
     options: HandlerSendOptions | undefined,
-    destination: Address | undefined,
+    destination?: Address,
   ): Promise<Sent> {
     return this.#parts.outgoing.send({ verb, type, body, options, destination, cause: this, attempt: this.current });
   }

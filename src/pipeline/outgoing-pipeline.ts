@@ -35,6 +35,7 @@ export class OutgoingPipeline {
    */
   async send(request: SendRequest): Promise<Sent> {
     const { verb, type, options } = request;
+    options?.signal?.throwIfAborted();
     const name = checkKind(verb, type);
     if (options !== undefined) checkOptions(verb.name, options);
     const destinations = this.#destinationsOf(request, name);
@@ -51,7 +52,8 @@ export class OutgoingPipeline {
 
   #destinationsOf(request: SendRequest, name: string): readonly Address[] {
     if (request.destination !== undefined) return [request.destination];
-    if (request.verb.intent === 'Publish') return this.#parts.subscriptions.subscribersOf(name);
+    if (request.verb === PUBLISH) return this.#parts.subscriptions.subscribersOf(name);
+    if (request.verb === SEND_LOCAL && this.#parts.ownQueue !== undefined) return [this.#parts.ownQueue];
     const to = request.options?.to;
     return [to === undefined ? this.#parts.routes.destinationOf(name) : parseAddress(to)];
   }
@@ -106,7 +108,7 @@ export interface SendRequest {
   readonly type: Contract | string;
   readonly body: unknown;
   readonly options: HandlerSendOptions | undefined;
-  /** Stands in for route and `to`: the own queue, or where a reply goes. */
+  /** Where a reply goes. */
   readonly destination?: Address | undefined;
   /** The message whose handler sends. */
   readonly cause?: Cause;

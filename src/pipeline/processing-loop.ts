@@ -1,3 +1,4 @@
+import { failpoint } from '../io/failpoint.ts';
 import type { Io, Timer } from '../io/io.ts';
 import type { Logger } from '../io/logger.ts';
 import { Header } from '../message/headers.ts';
@@ -152,8 +153,11 @@ export class ProcessingLoop {
       if (starting !== undefined) await starting;
       if (this.#isAborting) throw new HandlerAborted(this.#parts.endpoint);
       this.#reaper.watch(attempt);
+      failpoint('loop.received-before-handler');
       await pipeline.run(attempt); // 4 deserialize, 5 behaviors and handlers
+      failpoint('loop.handled-before-commit');
       if (attempt.tryCommitting()) await transaction.commit();
+      failpoint('loop.committed');
       if (attempt.tryEnding()) this.#succeeded(attempt);
     } catch (thrown) {
       if (attempt === undefined) await this.#postpone(delivery, toError(thrown));

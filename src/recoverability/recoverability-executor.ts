@@ -1,3 +1,4 @@
+import { failpoint } from '../io/failpoint.ts';
 import type { Io, Timer } from '../io/io.ts';
 import type { Logger } from '../io/logger.ts';
 import { type Address, formatAddress, parseAddress } from '../message/address.ts';
@@ -126,7 +127,9 @@ export class RecoverabilityExecutor {
   }
 
   async #retryNow(failed: FailedMessage, failure: Failure): Promise<void> {
+    failpoint('recoverability.before-immediate-retry');
     await this.#inUnit(async (work) => failed.delivery.countFailure(work, failure.failedAttempts));
+    failpoint('recoverability.after-immediate-retry');
     failed.delivery.release();
     const { error, failedAttempts } = failure;
     this.#parts.logger.info(`Message '${failure.messageId}' failed and is tried again at once.`, fieldsOf(failure));
@@ -138,6 +141,7 @@ export class RecoverabilityExecutor {
     const delayedRetries = failure.delayedRetries + 1;
     const counts = { delayedRetries, attempts: failure.attempts, deaths: deathsOf(failed) };
     const headers = delayedRetryHeaders(failure.headers ?? {}, counts, this.#parts.io.clock.wallNowMs());
+    failpoint('recoverability.before-delayed-retry');
     await this.#inUnit(async (work) => {
       delivery.complete(work);
       const { body, priority } = delivery;
@@ -146,6 +150,7 @@ export class RecoverabilityExecutor {
         work,
       );
     });
+    failpoint('recoverability.after-delayed-retry');
     const { error } = failure;
     this.#parts.logger.warn(
       `Message '${failure.messageId}' failed and is tried again in ${delayMs} ms.`,
@@ -163,11 +168,13 @@ export class RecoverabilityExecutor {
     const { transport, config } = this.#parts;
     const errorQueue = action.errorQueue ?? config.errorQueue;
     const headers = this.#failureHeadersOf(failed, failure, action.reason);
+    failpoint('recoverability.before-error-queue');
     await this.#inUnit(async (work) => {
       if (!failed.hasLeftQueue) delivery.complete(work);
       const { body, priority } = delivery;
       await transport.dispatch([{ destination: parseAddress(errorQueue), headers, body, priority }], work);
     });
+    failpoint('recoverability.after-error-queue');
     const { error, attempts } = failure;
     const text = `Message '${failure.messageId}' was moved to '${errorQueue}' after ${attempts} attempts: ${error.message}`;
     this.#parts.logger.error(text, { ...fieldsOf(failure), reason: action.reason });

@@ -1,0 +1,209 @@
+import type { Io } from '../io/io.ts';
+import type { Logger } from '../io/logger.ts';
+import { nodeIo } from '../io/node-io.ts';
+import { type Address, parseAddress } from '../message/address.ts';
+import { checkMessageType } from '../message/check-message-type.ts';
+import { nameOf } from '../message/contract.ts';
+import { InvalidOption } from '../message/errors.ts';
+import type { AvailableMode } from '../pipeline/message-transaction.ts';
+import { Serializers } from '../pipeline/serializers.ts';
+import {
+  RECOVERABILITY_DEFAULTS,
+  type RecoverabilityConfig,
+  type RecoverabilityOptions,
+  type RecoverabilityPolicy,
+  type RetryConfig,
+} from '../recoverability/recoverability-config.ts';
+import { recoverabilityPolicy } from '../recoverability/recoverability-policy.ts';
+import { Routes } from '../routing/route.ts';
+import { type EndpointOptions, TRANSACTION_TIMEOUT_MS } from './endpoint-options.ts';
+import { DistributedNotAvailable } from './errors.ts';
+import { stderrLogger } from './stderr-logger.ts';
+
+/** The options as given, checked, with every default filled in. */
+export interface ResolvedOptions {
+  readonly given: EndpointOptions;
+  readonly mode: AvailableMode;
+  readonly timeoutMs: number;
+  readonly concurrency: number;
+  readonly purgeOnStart: boolean;
+  readonly autoSubscribe: boolean;
+  readonly isSendOnly: boolean;
+  readonly recoverability: RecoverabilityConfig;
+  readonly policy: RecoverabilityPolicy;
+  readonly routes: Routes;
+  readonly serializers: Serializers;
+  readonly auditQueue: Address | undefined;
+  readonly logger: Logger;
+  readonly io: Io;
+}
+
+/**
+ * Checks the name and options of an endpoint.
+ *
+ * @param cores - of this machine; the default concurrency follows it
+ * @throws {InvalidOption} naming the option and the mend {DistributedNotAvailable}
+ */
+export function resolveOptions(name: string, options: EndpointOptions, cores: number): ResolvedOptions {
+  if (parseAddress(name).machine !== undefined) {
+    throw new InvalidOption(
+      'name',
+      `is '${name}'`,
+      "Name the endpoint without '@': it lives on its queue manager's machine.",
+    );
+  }
+  checkNames('', options, ENDPOINT_OPTIONS);
+  checkNames('transactions.', options.transactions, TRANSACTION_OPTIONS);
+  checkNames('audit.', options.audit, AUDIT_OPTIONS);
+  checkOneOf('role', options.role, ['server', 'client']);
+  const isClient = options.role === 'client';
+  const mode = modeOf(options, isClient);
+  const concurrency = options.concurrency ?? Math.max(2, cores);
+  checkConcurrency(concurrency);
+  const timeoutMs = options.transactions?.timeoutMs ?? TRANSACTION_TIMEOUT_MS;
+  checkCount('transactions.timeoutMs', timeoutMs, 1);
+  const recoverability = resolveRecoverability(options.recoverability ?? {}, mode);
+  checkOwnQueues(name, recoverability, options);
+  return {
+    given: options,
+    mode,
+    timeoutMs,
+    concurrency,
+    purgeOnStart: options.purgeOnStart ?? isClient,
+    autoSubscribe: options.autoSubscribe ?? true,
+    isSendOnly: options.sendOnly ?? false,
+    recoverability,
+    policy: options.recoverability?.policy ?? recoverabilityPolicy,
+    routes: new Routes(options.routes ?? []),
+    serializers: new Serializers(options.serializers ?? []),
+    auditQueue: options.audit === undefined ? undefined : parseAddress(options.audit.queue),
+    logger: options.logger ?? stderrLogger(),
+    io: options.io ?? nodeIo(),
+  };
+}
+
+export function checkConcurrency(concurrency: number): void {
+  checkCount('concurrency', concurrency, 1);
+}
+
+const ENDPOINT_OPTIONS: readonly (keyof EndpointOptions)[] = [
+  'queueManager',
+  'directory',
+  'role',
+  'sendOnly',
+  'concurrency',
+  'transactions',
+  'recoverability',
+  'routes',
+  'contracts',
+  'serializers',
+  'audit',
+  'purgeOnStart',
+  'autoSubscribe',
+  'logger',
+  'onCriticalError',
+  'io',
+];
+const TRANSACTION_OPTIONS = ['mode', 'timeoutMs', 'isolationLevel'];
+const AUDIT_OPTIONS = ['queue'];
+const RETRY_OPTIONS: readonly (keyof RetryConfig)[] = [
+  'immediateRetries',
+  'delayedRetries',
+  'delayedRetryIncreaseMs',
+  'backoff',
+  'delayedRetryMaxMs',
+  'jitter',
+  'errorQueue',
+];
+const RECOVERABILITY_OPTIONS: readonly (keyof RecoverabilityOptions)[] = [
+  ...RETRY_OPTIONS,
+  'unrecoverableErrors',
+  'rules',
+  'policy',
+  'rateLimit',
+];
+const RULE_OPTIONS = [...RETRY_OPTIONS, 'whenError', 'whenMessage', 'unrecoverable', 'discard'];
+const RATE_LIMIT_OPTIONS = ['afterConsecutiveFailures', 'pauseMs', 'countsError'];
+const MODES = ['none', 'receiveOnly', 'sendsAtomicWithReceive', 'distributed'] as const;
+
+function modeOf(options: EndpointOptions, isClient: boolean): AvailableMode {
+  const mode = options.transactions?.mode ?? (isClient ? 'none' : 'sendsAtomicWithReceive');
+  checkOneOf('transactions.mode', mode, MODES);
+  if (mode === 'distributed') throw new DistributedNotAvailable();
+  return mode;
+}
+
+/** Without a transaction a failed message cannot be retried: asking for it is refused, and the defaults are 0. */
+function resolveRecoverability(options: RecoverabilityOptions, mode: AvailableMode): RecoverabilityConfig {
+  checkNames('recoverability.', options, RECOVERABILITY_OPTIONS);
+  checkRetries('recoverability.', options, mode);
+  for (const [index, rule] of (options.rules ?? []).entries()) {
+    const prefix = `recoverability.rules[${index}].`;
+    checkNames(prefix, rule, RULE_OPTIONS);
+    checkRetries(prefix, rule, mode);
+    if (rule.whenMessage !== undefined) checkMessageType(nameOf(rule.whenMessage));
+  }
+  const { rateLimit } = options;
+  checkNames('recoverability.rateLimit.', rateLimit, RATE_LIMIT_OPTIONS);
+  if (rateLimit !== undefined) {
+    checkCount('recoverability.rateLimit.afterConsecutiveFailures', rateLimit.afterConsecutiveFailures, 1);
+    checkCount('recoverability.rateLimit.pauseMs', rateLimit.pauseMs, 0);
+  }
+  const defaults = mode === 'none' ? { ...RECOVERABILITY_DEFAULTS, ...NO_RETRIES } : RECOVERABILITY_DEFAULTS;
+  const { policy: _policy, rateLimit: _rateLimit, ...config } = options;
+  return { ...defaults, ...definedOf(config) };
+}
+
+const NO_RETRIES = { immediateRetries: 0, delayedRetries: 0 };
+
+function checkRetries(prefix: string, retries: Partial<RetryConfig>, mode: AvailableMode): void {
+  for (const option of ['immediateRetries', 'delayedRetries'] as const) {
+    checkCount(prefix + option, retries[option], 0);
+    if (mode === 'none' && (retries[option] ?? 0) > 0) {
+      const why = `is ${retries[option]}, but in mode 'none' a message has left its queue before its handler runs`;
+      throw new InvalidOption(prefix + option, why, 'Leave it out, or use another transactions.mode.');
+    }
+  }
+  checkCount(`${prefix}delayedRetryIncreaseMs`, retries.delayedRetryIncreaseMs, 0);
+  checkCount(`${prefix}delayedRetryMaxMs`, retries.delayedRetryMaxMs, 0);
+  checkOneOf(`${prefix}backoff`, retries.backoff, ['linear', 'exponential']);
+  const { jitter, errorQueue } = retries;
+  if (jitter !== undefined && !(jitter >= 0 && jitter <= 1)) {
+    throw new InvalidOption(`${prefix}jitter`, `is ${jitter}`, 'Give a part of the delay, from 0 to 1.');
+  }
+  if (errorQueue !== undefined) parseAddress(errorQueue);
+}
+
+/** A failed message that came back to the queue it failed in would fail for ever. */
+function checkOwnQueues(name: string, config: RecoverabilityConfig, options: EndpointOptions): void {
+  const places = [
+    ['recoverability.errorQueue', config.errorQueue],
+    ...config.rules.map((rule, index) => [`recoverability.rules[${index}].errorQueue`, rule.errorQueue] as const),
+    ['audit.queue', options.audit?.queue],
+  ] as const;
+  for (const [option, queue] of places) {
+    if (queue === undefined || options.sendOnly === true || parseAddress(queue).queue !== name) continue;
+    throw new InvalidOption(option, `is '${queue}', the endpoint's own queue`, 'Name another queue.');
+  }
+}
+
+function checkNames(prefix: string, options: object | undefined, known: readonly string[]): void {
+  for (const name of Object.keys(options ?? {})) {
+    if (!known.includes(name)) throw InvalidOption.unknown(prefix + name, known);
+  }
+}
+
+function checkCount(option: string, count: number | undefined, countMin: number): void {
+  if (count === undefined || (Number.isInteger(count) && count >= countMin)) return;
+  throw new InvalidOption(option, `is ${count}`, `Give a whole number, ${countMin} or more.`);
+}
+
+function checkOneOf(option: string, value: string | undefined, known: readonly string[]): void {
+  if (value === undefined || known.includes(value)) return;
+  throw new InvalidOption(option, `is '${value}'`, `Give one of: ${known.join(', ')}.`);
+}
+
+/** An option that is there but undefined means: not said. */
+function definedOf<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}

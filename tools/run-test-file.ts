@@ -67,6 +67,8 @@ class Tally {
   #endedByItself = false;
   readonly #failures: TestFailure[] = [];
   readonly #skips: { name: string; reason: string }[] = [];
+  /** Never run, because a hook or what stands around them failed. */
+  readonly #cancelled: string[] = [];
   readonly #output: string[] = [];
   /** Names of the suites and tests we are in, by nesting. */
   readonly #names: string[] = [];
@@ -109,6 +111,10 @@ class Tally {
     const error = data.details?.error;
     // A suite or the file fails when something inside does; what is inside is told already.
     if (failureTypeOf(error) === 'subtestsFailed') return;
+    if (failureTypeOf(error) === 'cancelledByParent') {
+      this.#cancelled.push(this.#nameOf(data));
+      return;
+    }
     if (failureTypeOf(error) === 'testAborted') {
       const running = [...this.#running].filter((name) => name !== data.name).map((name) => `'${name}'`);
       const what = running.length === 0 ? 'something keeps its process alive' : `not done: ${running.join(', ')}`;
@@ -129,6 +135,9 @@ class Tally {
   }
 
   result(durationMs: number, isNarrowed: boolean): TestFileResult {
+    if (this.#cancelled.length > 0) {
+      this.#failures.push({ name: `${this.#cancelled.length} tests were not run`, text: this.#cancelled.join('\n') });
+    }
     const ranNothing = this.#passed + this.#skips.length === 0 && !isNarrowed;
     if (this.#failures.length === 0 && (!this.#endedByItself || ranNothing)) {
       const what = this.#endedByItself

@@ -37,6 +37,19 @@ describe('running one test file', () => {
     assert.match(failures[0]?.text ?? '', /^at line 2\nError: no\n/);
   });
 
+  test('tests that a broken hook keeps from running are told in one failure', async () => {
+    const { failures } = await runText(
+      "import { before } from 'node:test'; describe('a', () => { before(() => { throw new Error('no'); }); test('b', () => {}); test('c', () => {}); });",
+    );
+    assert.deepEqual(
+      failures
+        .map(({ name, text }) => `${name}: ${text.split('\n').at(-1)}`)
+        .filter((line) => line.includes('not run')),
+      ['2 tests were not run: a › c'],
+    );
+    assert.equal(failures.length, 2);
+  });
+
   test('a file that cannot be loaded fails, and its output tells why', async () => {
     const { failures, output } = await runText("throw new Error('broken file');");
     assert.equal(failures.length, 1);

@@ -35,13 +35,12 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     folder: 'transports/queue-manager',
-    mayImport: ['message', 'io', 'transactions', 'queues', 'transport'],
-    mayImportTypesOf: ['routing'],
+    mayImport: ['message', 'io', 'transactions', 'queues', 'transport', 'routing'],
     holds: 'the seam, on a queue manager of this process',
   },
   {
     folder: 'transports/remote',
-    mayImport: ['message', 'io', 'transactions', 'queues', 'transport', 'operations'],
+    mayImport: ['message', 'io', 'transactions', 'queues', 'transport', 'routing', 'operations'],
     holds: 'the seam, over the control socket of another process',
   },
   {

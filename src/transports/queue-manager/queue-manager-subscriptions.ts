@@ -1,11 +1,12 @@
 import type { Address } from '../../message/address.ts';
 import type { QueueManager } from '../../queues/queue-manager.ts';
 import type { SubscriptionStore } from '../../routing/subscription-store.ts';
+import { SubscriptionTable } from '../../routing/subscription-table.ts';
 
 /** Subscriptions kept in the queue manager's key-value state, one key each, mirrored in memory. One value per queue manager. */
 export class QueueManagerSubscriptions implements SubscriptionStore {
   readonly #manager: QueueManager;
-  readonly #byType = new Map<string, Address[]>();
+  readonly #table = new SubscriptionTable();
 
   private constructor(manager: QueueManager) {
     this.#manager = manager;
@@ -21,23 +22,18 @@ export class QueueManagerSubscriptions implements SubscriptionStore {
   }
 
   subscribersOf(type: string): readonly Address[] {
-    return this.#byType.get(type) ?? [];
+    return this.#table.subscribersOf(type);
   }
 
   async subscribe(type: string, queue: string): Promise<void> {
-    if (this.subscribersOf(type).some((subscriber) => subscriber.queue === queue)) return;
+    if (this.#table.has(type, queue)) return;
     await this.#write(type, queue, '{}');
-    const subscribers = this.subscribersOf(type);
-    if (!subscribers.some((subscriber) => subscriber.queue === queue))
-      this.#byType.set(type, [...subscribers, { queue }]);
+    this.#table.add(type, queue);
   }
 
   async unsubscribe(type: string, queue: string): Promise<void> {
     await this.#write(type, queue, undefined);
-    this.#byType.set(
-      type,
-      this.subscribersOf(type).filter((subscriber) => subscriber.queue !== queue),
-    );
+    this.#table.remove(type, queue);
   }
 
   async #write(type: string, queue: string, value: string | undefined): Promise<void> {
@@ -63,8 +59,7 @@ export class QueueManagerSubscriptions implements SubscriptionStore {
 
   #remember(key: string): void {
     const [type = '', queue = ''] = key.slice(PREFIX.length).split('/');
-    const name = decodeURIComponent(type);
-    this.#byType.set(name, [...this.subscribersOf(name), { queue }]);
+    this.#table.add(decodeURIComponent(type), queue);
   }
 }
 

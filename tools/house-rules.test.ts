@@ -134,6 +134,9 @@ describe('types', () => {
     );
     const excused = '// biome-ignore lint/suspicious/noExplicitAny: the builder forgets its stage here\nlet a: any;';
     assert.deepEqual(findings('src/queues/a.ts', excused), []);
+    const inCondition =
+      'type A<T> = T extends B\n  ? C\n  : // biome-ignore lint/suspicious/noExplicitAny: untyped here\n    any;';
+    assert.deepEqual(findings('src/queues/a.ts', inCondition), []);
   });
 });
 

@@ -114,7 +114,9 @@ function checkSleep(source: SourceText): Finding[] {
 }
 
 function checkTypes(source: SourceText): Finding[] {
-  return linesOf(source, /(?:[:<,|&([=>]|(?<![\w$.])(?:as|extends|satisfies|is|keyof))\s*any(?![\w$]|\s*[:?(])/g)
+  const inPlaceOfType =
+    /(?<=(?:[:<,|&([=>]|(?<![\w$.])(?:as|extends|satisfies|is|keyof))\s*)(?<![\w$])any(?![\w$]|\s*[:?(])/g;
+  return linesOf(source, inPlaceOfType)
     .filter((line) => !isExcused(source, line))
     .map((line) => ({
       path: source.path,

@@ -49,7 +49,7 @@ import { WaitingSends } from './waiting-sends.ts';
 export class Endpoint implements AsyncDisposable {
   /** Also the name of its queue. */
   readonly name: string;
-  readonly #options: ResolvedOptions;
+  #options: ResolvedOptions;
   readonly #notifications: Notifications;
   readonly #registry = new HandlerRegistry();
   readonly #physicalBehaviors: UserBehavior<IncomingPhysicalContext>[] = [];
@@ -123,6 +123,17 @@ export class Endpoint implements AsyncDisposable {
 
   off<Name extends EndpointEventName>(name: Name, listener: Listener<Name>): this {
     this.#notifications.off(name, listener);
+    return this;
+  }
+
+  /**
+   * Fills in what the constructor's options left open. The generic host does it with its role, logger and directory.
+   *
+   * @throws {EndpointAlreadyStarted} {InvalidOption}
+   */
+  useDefaults(defaults: EndpointOptions): this {
+    this.#requireNotStarted('useDefaults()');
+    this.#options = resolveOptions(this.name, { ...defaults, ...this.#options.given }, availableParallelism());
     return this;
   }
 

@@ -26,6 +26,7 @@ export type {
 export { type ContractOptions, defineCommand, defineEvent, defineMessage } from '../message/define-contract.ts';
 export { type FailureReason, Header, type Headers } from '../message/headers.ts';
 export { isPosthornError, PosthornError } from '../message/posthorn-error.ts';
+export { QueueManager } from '../operations/served-queue-manager.ts';
 export type { UserBehavior } from '../pipeline/behavior.ts';
 export type {
   AttemptNumbers,
@@ -44,7 +45,7 @@ export type {
 } from '../pipeline/handler-context.ts';
 export type { TransactionMode } from '../pipeline/message-transaction.ts';
 export type { Serializer } from '../pipeline/serializer.ts';
-export { QueueManager, type QueueManagerOptions } from '../queues/queue-manager.ts';
+export type { QueueManagerOptions } from '../queues/queue-manager.ts';
 export type { QueueSettings, QueueStatus } from '../queues/queue-status.ts';
 export type { ErrorClass, ErrorMatcher, ErrorPredicate } from '../recoverability/error-matcher.ts';
 export { UnrecoverableError } from '../recoverability/errors.ts';

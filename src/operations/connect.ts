@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import { exists, isSystemError, namesIn } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
 import { PosthornError } from '../message/posthorn-error.ts';
-import { isStale, type OwnerRecord, readOwnerRecord } from '../store/owner-record.ts';
+import type { OwnerRecord } from '../store/owner-record.ts';
 import { DATABASE_FILE } from '../store/store-directory.ts';
 import { ControlClient, operationsAskedWith } from './control-client.ts';
 import { ControlConnectionLost, NoQueueManager, OwnerUnreachable } from './errors.ts';
 import type { OperationName, Operations } from './operations.ts';
+import { runningOwner } from './running-owner.ts';
 import { StoppedManager } from './stopped-manager.ts';
 
 /**
@@ -66,7 +67,7 @@ export class OperatorConnection {
   async #connect(): Promise<ControlClient | undefined> {
     if (this.#client?.isClosed === true) this.#client = undefined;
     if (this.#client !== undefined) return this.#client;
-    const record = liveQueueManager(this.#directory, this.#io);
+    const record = runningOwner(this.#directory, this.#io);
     if (record?.socketPath === undefined) return undefined;
     try {
       this.#client = await ControlClient.connect(record.socketPath);
@@ -80,7 +81,7 @@ export class OperatorConnection {
   }
 
   #explain(error: unknown): unknown {
-    const record = liveQueueManager(this.#directory, this.#io);
+    const record = runningOwner(this.#directory, this.#io);
     const isOwned = error instanceof PosthornError && error.code === 'STORE_OWNED';
     if (!isOwned || record === undefined) return error;
     const why =
@@ -123,11 +124,6 @@ function requireQueueManager(directory: string): void {
     throw new NoQueueManager(directory, exists(directory) ? 'it is not a directory' : 'it does not exist');
   if (names.length === 0) throw new NoQueueManager(directory, 'it is empty');
   if (!exists(join(directory, DATABASE_FILE))) throw new NoQueueManager(directory, `it holds no '${DATABASE_FILE}'`);
-}
-
-function liveQueueManager(directory: string, io: Io): OwnerRecord | undefined {
-  const record = readOwnerRecord(directory);
-  return record?.purpose === 'queue-manager' && !isStale(record, io.clock.bootId) ? record : undefined;
 }
 
 function describeOwner(record: OwnerRecord): string {

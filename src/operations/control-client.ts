@@ -1,6 +1,6 @@
 import { connectLocally, type LocalSocket } from '../io/local-socket.ts';
-import { type ControlAnswer, RemoteError, readAnswer } from './control-protocol.ts';
-import { ControlConnectionLost, MalformedFrame } from './errors.ts';
+import { type ControlAnswer, readAnswer } from './control-protocol.ts';
+import { ControlConnectionLost, MalformedFrame, RemoteError } from './errors.ts';
 import { encodeFrame, FrameDecoder } from './frame.ts';
 import { OPERATION_NAMES, type OperationName, type Operations } from './operations.ts';
 

@@ -1,5 +1,5 @@
 import { PosthornError } from '../message/posthorn-error.ts';
-import { OperationFailed } from './errors.ts';
+import type { WireError } from './errors.ts';
 import type { OperationName } from './operations.ts';
 
 /**
@@ -22,28 +22,19 @@ export interface AttachRequest {
   readonly sender: string;
 }
 
-export interface WireError {
-  readonly code: string;
-  readonly name: string;
-  readonly message: string;
-  readonly mend: string;
-}
-
-/** An error of the queue manager's process, as thrown in this one: same code, same text. */
-export class RemoteError extends PosthornError {
-  readonly code: string;
-
-  constructor(error: WireError) {
-    super(error.message, '');
-    this.code = error.code;
-    this.name = error.name;
-    Object.defineProperty(this, 'mend', { value: error.mend, enumerable: true });
-  }
-}
-
+/** What crosses the socket of an error; `operation` is what was asked for. */
 export function encodeError(operation: string, error: unknown): WireError {
-  const known = error instanceof PosthornError ? error : new OperationFailed(operation, error);
-  return { code: known.code, name: known.name, message: known.message, mend: known.mend };
+  if (error instanceof PosthornError) {
+    const { code, name, message, mend } = error;
+    return { code, name, what: message.endsWith(` ${mend}`) ? message.slice(0, -mend.length - 1) : message, mend };
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  return {
+    code: undefined,
+    name: 'RemoteError',
+    what: `'${operation}' failed: ${text}.`,
+    mend: "See the queue manager's log.",
+  };
 }
 
 /** The request in a frame; undefined when the frame holds something else. */
@@ -67,5 +58,6 @@ export function readAnswer(value: unknown): ControlAnswer | undefined {
 function isWireError(value: unknown): value is WireError {
   if (typeof value !== 'object' || value === null) return false;
   const parts = value as Partial<Record<keyof WireError, unknown>>;
-  return [parts.code, parts.name, parts.message, parts.mend].every((part) => typeof part === 'string');
+  const isCode = parts.code === undefined || typeof parts.code === 'string';
+  return isCode && [parts.name, parts.what, parts.mend].every((part) => typeof part === 'string');
 }

@@ -47,18 +47,6 @@ export class ControlConnectionLost extends PosthornError {
   }
 }
 
-/** A send went to another process and its answer was lost: it may or may not have been stored. */
-export class SendOutcomeUnknown extends PosthornError {
-  readonly code = 'OUTCOME_UNKNOWN';
-
-  constructor(messageCount: number, waitedMs: number) {
-    super(
-      `No answer to a send of ${messageCount} message(s) came in ${waitedMs} ms: they may or may not have been stored.`,
-      "Look with 'posthorn peek' before sending them again, or send them again under the same message id to a handler that bears it.",
-    );
-  }
-}
-
 /** Bytes on the control socket are not the protocol. That connection was closed. */
 export class MalformedFrame extends PosthornError {
   readonly code = 'MALFORMED_FRAME';
@@ -89,17 +77,28 @@ export class InvalidRequest extends PosthornError {
   }
 }
 
-/** An operation failed inside the queue manager for a reason that has no code of its own. */
-export class OperationFailed extends PosthornError {
-  readonly code = 'OPERATION_FAILED';
+/**
+ * An error that an operation met in the process of the queue manager: with the code and the text that it had there, or
+ * with this code when it had none.
+ */
+export class RemoteError extends PosthornError {
+  readonly code: string = 'OPERATION_FAILED';
 
-  constructor(name: string, cause: unknown) {
-    super(
-      `'${name}' failed: ${cause instanceof Error ? cause.message : String(cause)}.`,
-      "The queue manager's log has the details.",
-      { cause },
-    );
+  constructor(error: WireError) {
+    super(error.what, error.mend);
+    if (error.code !== undefined) this.code = error.code;
+    this.name = error.name;
   }
+}
+
+/** An error as it crosses the control socket. */
+export interface WireError {
+  /** Undefined for what is no `PosthornError`. */
+  readonly code: string | undefined;
+  readonly name: string;
+  /** The text without the mend. */
+  readonly what: string;
+  readonly mend: string;
 }
 
 /** No return operation has that id. */

@@ -13,8 +13,8 @@ export interface MessageFilter {
   readonly type?: string | undefined;
   /** A part of the exception's type or of its text. */
   readonly exception?: string | undefined;
-  /** Id of a failure group, as `groupFailures` gives it. */
-  readonly group?: string | undefined;
+  /** Ids of failure groups, as `groupFailures` gives them; of any of them. */
+  readonly groups?: readonly string[] | undefined;
   /** The queue where it failed, with or without the machine. */
   readonly failedQueue?: string | undefined;
   /** Failed (or, when it did not fail, was sent) longer ago than this. */
@@ -46,7 +46,7 @@ type Test = (message: BrowsedMessage) => boolean;
 
 function testsOf(filter: MessageFilter, asOfWallMs: number): Test[] {
   const tests: Test[] = [];
-  const { ids, type, exception, group, failedQueue, olderThanMs, newerThanMs, text, searchesBodies } = filter;
+  const { ids, type, exception, groups, failedQueue, olderThanMs, newerThanMs, text, searchesBodies } = filter;
   if (ids !== undefined) {
     const wanted = new Set(ids);
     tests.push((message) => wanted.has(message.id));
@@ -56,7 +56,7 @@ function testsOf(filter: MessageFilter, asOfWallMs: number): Test[] {
   if (type !== undefined) tests.push((message) => hasType(message.headers, type.toLowerCase()));
   if (exception !== undefined) tests.push((message) => hasException(message.headers, exception.toLowerCase()));
   if (failedQueue !== undefined) tests.push((message) => failedIn(message.headers, failedQueue.toLowerCase()));
-  if (group !== undefined) tests.push((message) => failureGroupOf(message.headers).id === group);
+  if (groups !== undefined) tests.push((message) => groups.includes(failureGroupOf(message.headers).id));
   if (text !== undefined) {
     const wanted = text.toLowerCase();
     tests.push(
@@ -99,10 +99,14 @@ function inBody(body: Uint8Array | undefined, wanted: string): boolean {
 }
 
 function checkFilter(filter: MessageFilter): MessageFilter {
-  if (filter.ids !== undefined && filter.ids.length > FILTER_ID_COUNT_MAX) {
-    throw new InvalidFilter('ids', `names ${filter.ids.length} messages, at most ${FILTER_ID_COUNT_MAX} are allowed`);
+  for (const name of ['ids', 'groups'] as const) {
+    const count = filter[name]?.length ?? 1;
+    if (count === 0) throw new InvalidFilter(name, 'names nothing');
+    if (count > FILTER_ID_COUNT_MAX) {
+      throw new InvalidFilter(name, `names ${count}, at most ${FILTER_ID_COUNT_MAX} are allowed`);
+    }
   }
-  for (const name of ['type', 'exception', 'group', 'failedQueue', 'text'] as const) {
+  for (const name of ['type', 'exception', 'failedQueue', 'text'] as const) {
     const length = filter[name]?.length ?? 1;
     if (length === 0) throw new InvalidFilter(name, 'is empty');
     if (length > FILTER_TEXT_LENGTH_MAX) {

@@ -168,6 +168,8 @@ export interface WorkedPage extends PageEnd {
 
 export interface SendRequest {
   readonly messages: readonly SentMessage[];
+  /** Refuses a queue of this machine that does not exist, instead of making it. */
+  readonly onlyExisting?: boolean | undefined;
   /**
    * Makes the request safe to repeat: the sender's name for this send, never used for another. With `isRepeat` the
    * queue manager looks whether it took the send before. Names in `settled` are forgotten: their answers arrived.

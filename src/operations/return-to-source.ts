@@ -248,10 +248,10 @@ class LeftMessages {
 
 /** Two requests for the same messages to the same place have the same wishes. */
 function wishesOf(request: StartReturnRequest): string {
-  const { ids, ...filter } = request.filter;
-  const entries = Object.entries(filter).filter(([, value]) => value !== undefined);
-  entries.sort(([left], [right]) => (left < right ? -1 : 1));
-  return JSON.stringify([request.errorQueue, request.to ?? null, entries, ids === undefined ? null : [...ids].sort()]);
+  const wishes = Object.entries(request.filter).filter(([, value]) => value !== undefined);
+  wishes.sort(([left], [right]) => (left < right ? -1 : 1));
+  const inOrder = wishes.map(([name, value]) => [name, Array.isArray(value) ? [...value].sort() : value]);
+  return JSON.stringify([request.errorQueue, request.to ?? null, inOrder]);
 }
 
 /** What has to go so that one more can be kept: ended operations before running ones, oldest first. `known` is latest first. */

@@ -2,6 +2,7 @@ import type { Io } from '../io/io.ts';
 import { parseAddress } from '../message/address.ts';
 import { checkHeaders } from '../message/check-headers.ts';
 import { headersOf } from '../message/headers.ts';
+import { QueueNotFound } from '../queues/errors.ts';
 import type { QueueManager } from '../queues/queue-manager.ts';
 import type { OutgoingMessage } from '../transport/transport.ts';
 import { InvalidRequest } from './errors.ts';
@@ -29,8 +30,10 @@ export class SendMessages {
   /** @throws {PosthornError} like `Dispatcher.dispatch` */
   async send(request: SendRequest): Promise<SendResult> {
     const messages = readMessages(request.messages);
+    if (request.onlyExisting === true) this.#checkQueues(messages);
     const sendId = request.sendId;
     if (sendId === undefined) {
+      if (messages.length === 0) return await this.#settle(request.settled ?? []);
       await this.#manager.admission();
       await this.#manager.send(messages);
       return { wasKnown: false };
@@ -84,6 +87,26 @@ export class SendMessages {
     return { wasKnown: false };
   }
 
+  /** A sender leaves and tells which of its sends may be forgotten. */
+  async #settle(sendIds: readonly string[]): Promise<SendResult> {
+    checkSendIds(sendIds);
+    const work = this.#manager.begin();
+    for (const sendId of sendIds) this.#manager.setState(work, sentKey(sendId), undefined);
+    await work.commit();
+    return { wasKnown: false };
+  }
+
+  #checkQueues(messages: readonly OutgoingMessage[]): void {
+    for (const { destination } of messages) {
+      const isHere = destination.machine === undefined || destination.machine === this.#manager.machine;
+      if (!isHere || this.#manager.hasQueue(destination.queue)) continue;
+      throw new QueueNotFound(
+        destination.queue,
+        this.#manager.status().map((status) => status.queue),
+      );
+    }
+  }
+
   async #isKnown(sendId: string): Promise<boolean> {
     const page = await this.#manager.readState({ prefix: sentKey(sendId), countMax: 1 });
     return page.entries[0]?.key === sentKey(sendId);
@@ -106,7 +129,7 @@ function checkSendIds(ids: readonly unknown[]): void {
 
 /** Checks messages that came from another process; sizes and queues are checked by the queue manager. */
 function readMessages(messages: readonly SentMessage[]): readonly OutgoingMessage[] {
-  if (!Array.isArray(messages) || messages.length === 0) throw new InvalidRequest('a send needs at least one message');
+  if (!Array.isArray(messages)) throw new InvalidRequest('a send has no messages');
   return messages.map(readMessage);
 }
 

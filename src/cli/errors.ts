@@ -1,0 +1,27 @@
+import { PosthornError } from '../message/posthorn-error.ts';
+
+/** The command line asks for something that cannot be meant. Nothing was done; the exit code is 2. */
+export class UsageError extends PosthornError {
+  readonly code = 'USAGE';
+}
+
+/** No message of the queue has that id. Nothing was done. */
+export class MessageNotFound extends PosthornError {
+  readonly code = 'MESSAGE_NOT_FOUND';
+
+  constructor(queue: string, id: string, why = `Queue '${queue}' has no message '${id}'.`, mend?: string) {
+    super(
+      why,
+      mend ?? `Run 'posthorn peek ${queue}' for those it has; it may have been handled or returned meanwhile.`,
+    );
+  }
+
+  static severalFit(queue: string, id: string): MessageNotFound {
+    return new MessageNotFound(
+      queue,
+      id,
+      `Several messages of queue '${queue}' have an id that begins with '${id}'.`,
+      'Give more of the id.',
+    );
+  }
+}

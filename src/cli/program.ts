@@ -1,0 +1,215 @@
+import { createRequire } from 'node:module';
+import { type Argument, Command } from 'commander';
+import type { CommonOptions, ExitCode, VerbContext } from './verb.ts';
+import type { ErrorsOptions } from './verbs/errors.ts';
+import type { HostOptions } from './verbs/host.ts';
+import type { MoveOptions } from './verbs/move.ts';
+import type { PeekOptions } from './verbs/peek.ts';
+import type { PurgeOptions } from './verbs/purge.ts';
+import type { ReturnOptions } from './verbs/return-to-source.ts';
+import type { SendOptions } from './verbs/send.ts';
+
+/**
+ * The command line of `posthorn`: which verbs there are and what they take. The code of a verb is loaded when it is used,
+ * so that `--help` and small verbs start fast.
+ *
+ * `ended` gets the exit code of the verb that ran.
+ */
+export function buildProgram(context: VerbContext, ended: (exitCode: ExitCode) => void): Command {
+  const program = new Command('posthorn');
+  program
+    .description('Operate Posthorn: queues, failed messages, and the host of your endpoints.')
+    .exitOverride()
+    .helpCommand(false)
+    .version(packageVersion(), '--version', 'print the version')
+    .helpOption('--help', 'print this help')
+    .configureHelp({
+      helpWidth: context.terminal.columns ?? 100,
+      subcommandTerm: (command) => `${command.name()} ${command.registeredArguments.map(termOf).join(' ')}`.trimEnd(),
+    })
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'posthorn: ')) })
+    .addHelpText('after', EXAMPLES);
+  addHostVerbs(program, context, ended);
+  addQueueVerbs(program, context, ended);
+  addErrorVerbs(program, context, ended);
+  addDeadLetterVerbs(program, context, ended);
+  return program;
+}
+
+const EXAMPLES = `
+Examples:
+  posthorn host sales.ts billing.ts       run endpoints until SIGTERM
+  posthorn queues                         depth, in flight, oldest message
+  posthorn errors group                   what failed, counted by cause
+  posthorn errors show 3f2a91c0           one failed message, by the beginning of its id
+  posthorn return-to-source error all     after the repair: everything back to where it failed
+
+Every verb takes --help, --json, and --directory DIR (default: $POSTHORN_DIRECTORY or ./.posthorn), and works
+whether the queue manager runs or not. Exit code: 0 done, 1 failed or something is wrong, 2 wrong usage.`;
+
+/** `<queue>`, `[ids...]`. */
+function termOf(argument: Argument): string {
+  const name = argument.variadic ? `${argument.name()}...` : argument.name();
+  return argument.required ? `<${name}>` : `[${name}]`;
+}
+
+function packageVersion(): string {
+  const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+  return version;
+}
+
+type Ended = (exitCode: ExitCode) => void;
+
+function addHostVerbs(program: Command, context: VerbContext, ended: Ended): void {
+  program.commandsGroup('Run:');
+  verb(program, 'host <file...>')
+    .description('run the endpoints of these modules, with an embedded queue manager')
+    .option('--role <role>', 'server: transactional; client: no transactions, queues purged at start', 'server')
+    .option('--stop-timeout <time>', 'how long handlers may take to end after SIGTERM', '30s')
+    .action(async (files: string[], options: HostOptions) => {
+      ended(await (await import('./verbs/host.ts')).host(context, files, options));
+    });
+  verb(program, 'describe <file...>')
+    .description('what the endpoints of these modules handle, send and retry; starts nothing')
+    .option('--role <role>', 'server or client', 'server')
+    .action(async (files: string[], options: HostOptions) => {
+      ended(await (await import('./verbs/describe.ts')).describe(context, files, options));
+    });
+}
+
+function addQueueVerbs(program: Command, context: VerbContext, ended: Ended): void {
+  program.commandsGroup('Queues:');
+  verb(program, 'queues')
+    .description('depth, in flight, delayed, size and oldest message of every queue')
+    .action(async (options: CommonOptions) => {
+      ended(await (await import('./verbs/queues.ts')).showQueues(context, options));
+    });
+  withFilters(withPlaces(verb(program, 'peek <queue> [id]')))
+    .description('look at messages without receiving them; with an id, at one of them whole')
+    .option('--count <n>', "messages shown, or 'all' (default: 50, with --json all)")
+    .action(async (queue: string, id: string | undefined, options: PeekOptions) => {
+      ended(await (await import('./verbs/peek.ts')).peek(context, queue, id, options));
+    });
+  verb(program, 'send <queue>')
+    .description('send one message; done when it is on disk')
+    .option('--type <type>', 'message type')
+    .option('--body <text>', 'body')
+    .option('--file <path>', "body from a file, '-' for standard input")
+    .option('--content-type <type>', 'what the body is (default: application/json)')
+    .option('--header <name=value>', 'a header; may be repeated', collect)
+    .option('--priority <0-7>', 'MSMQ priority (default: 3)')
+    .option('--delay <time>', 'make it visible later: 30s, 15m, 1h, 2d')
+    .option('--ttl <time>', 'drop or dead-letter it when nobody received it in that time')
+    .option('--id <id>', 'message id (default: a new one)')
+    .option('--create', 'make the queue, and the directory, if they do not exist')
+    .action(async (queue: string, options: SendOptions) => {
+      ended(await (await import('./verbs/send.ts')).send(context, queue, options));
+    });
+  withFilters(withPlaces(verb(program, 'move <from> <to>')))
+    .description('put messages into another queue, unchanged')
+    .action(async (from: string, to: string, options: MoveOptions) => {
+      ended(await (await import('./verbs/move.ts')).move(context, from, to, options));
+    });
+  withFilters(withPlaces(verb(program, 'purge <queue>')))
+    .description('remove messages for good')
+    .option('--yes', 'do not ask')
+    .action(async (queue: string, options: PurgeOptions) => {
+      ended(await (await import('./verbs/purge.ts')).purge(context, queue, options));
+    });
+  verb(program, 'subscriptions')
+    .description('which queue gets which event')
+    .action(async (options: CommonOptions) => {
+      ended(await (await import('./verbs/subscriptions.ts')).listSubscriptions(context, options));
+    });
+}
+
+function addErrorVerbs(program: Command, context: VerbContext, ended: Ended): void {
+  program.commandsGroup('Failed messages:');
+  const errors = program.command('errors').description('failed messages: list, show, group').helpCommand(false);
+  withFilters(verb(errors, 'list'))
+    .description('failed messages, oldest first')
+    .option('--queue <queue>', 'error queue', 'error')
+    .option('--count <n>', "messages shown, or 'all' (default: 50, with --json all)")
+    .action(async (options: ErrorsOptions) => {
+      ended(await (await import('./verbs/errors.ts')).listErrors(context, options));
+    });
+  verb(errors, 'show <id>')
+    .description('one failed message whole: why, stack, headers, body')
+    .option('--queue <queue>', 'error queue', 'error')
+    .action(async (id: string, options: ErrorsOptions) => {
+      ended(await (await import('./verbs/errors.ts')).showError(context, id, options));
+    });
+  withFilters(verb(errors, 'group'))
+    .description('failed messages counted by exception, own stack frame and message type')
+    .option('--queue <queue>', 'error queue', 'error')
+    .action(async (options: ErrorsOptions) => {
+      ended(await (await import('./verbs/errors.ts')).groupErrors(context, options));
+    });
+  withReturnOptions(verb(program, 'return-to-source [queue] [ids...]'))
+    .description("failed messages back to where they failed: ids, 'all', or a filter; asks when arguments are missing")
+    .option('--resume <operation>', 'go on with an operation that was interrupted')
+    .option('--cancel <operation>', 'end an operation where it stands')
+    .option('--list', 'the operations there were')
+    .action(async (queue: string | undefined, ids: string[], options: ReturnOptions) => {
+      ended(await (await import('./verbs/return-to-source.ts')).returnToSource(context, queue, ids, options));
+    });
+}
+
+function addDeadLetterVerbs(program: Command, context: VerbContext, ended: Ended): void {
+  const deadLetter = program
+    .command('dead-letter')
+    .description('what could not be delivered: list, show, return')
+    .helpCommand(false);
+  withFilters(verb(deadLetter, 'list'))
+    .description('dead letters, oldest first')
+    .option('--count <n>', "messages shown, or 'all' (default: 50, with --json all)")
+    .action(async (options: ErrorsOptions) => {
+      ended(await (await import('./verbs/dead-letter.ts')).listDeadLetters(context, options));
+    });
+  verb(deadLetter, 'show <id>')
+    .description('one dead letter whole')
+    .action(async (id: string, options: ErrorsOptions) => {
+      ended(await (await import('./verbs/errors.ts')).showError(context, id, { ...options, queue: 'dead-letter' }));
+    });
+  withReturnOptions(verb(deadLetter, 'return [ids...]'))
+    .description("dead letters back to the queues they were meant for: ids, 'all', or a filter")
+    .action(async (ids: string[], options: ReturnOptions) => {
+      ended(await (await import('./verbs/return-to-source.ts')).returnToSource(context, 'dead-letter', ids, options));
+    });
+}
+
+/** A verb with the options that every verb takes; settings of the program that commander does not hand down are repeated. */
+function verb(parent: Command, nameAndArguments: string): Command {
+  return parent
+    .command(nameAndArguments)
+    .option('--directory <dir>', 'data directory (default: $POSTHORN_DIRECTORY or ./.posthorn)')
+    .option('--json', 'one JSON document, or one a line for lists');
+}
+
+function withPlaces(command: Command): Command {
+  return command.option('--delayed', 'the delayed messages of the queue').option('--journal', 'its journal');
+}
+
+function withFilters(command: Command): Command {
+  return command
+    .option('--type <type>', 'only this message type')
+    .option('--exception <text>', 'only where type or text of the exception contains this')
+    .option('--group <group>', 'only this group of errors group; may be repeated', collect)
+    .option('--from <queue>', 'only what failed in this queue')
+    .option('--older-than <time>', 'only what failed (or was sent) longer ago: 30s, 15m, 1h, 2d')
+    .option('--newer-than <time>', 'only what failed (or was sent) since then')
+    .option('--text <text>', 'only with this text in a header')
+    .option('--bodies', 'look for --text in bodies too')
+    .option('--filter <name=value>', 'the same filters by name: type=Order; may be repeated', collect);
+}
+
+function withReturnOptions(command: Command): Command {
+  return withFilters(command)
+    .option('--to <queue>', 'there instead of where each failed')
+    .option('--rate <n>', 'at most so many a second')
+    .option('--dry-run', 'only say what would be done');
+}
+
+function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}

@@ -1,0 +1,39 @@
+import { UsageError } from './errors.ts';
+
+/** `90s`, `15m`, `1h`, `2d`, `250ms`, or a plain number of seconds, in milliseconds. */
+export function parseDuration(option: string, text: string): number {
+  const parts = /^(\d+(?:\.\d+)?)(ms|s|m|min|h|d)?$/.exec(text);
+  if (parts === null)
+    throw new UsageError(
+      `${option} '${text}' is not a time span.`,
+      "Write a number with its unit: '30s', '15m', '1h', '2d'.",
+    );
+  return Number(parts[1]) * (UNIT_MS[parts[2] ?? 's'] ?? 1000);
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** A whole number from `min` to `max`. */
+export function parseWhole(option: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < min || value > max) {
+    throw new UsageError(`${option} '${text}' is not a whole number from ${min} to ${max}.`, '');
+  }
+  return value;
+}
+
+/** A number above 0, as of messages per second. */
+export function parseRate(option: string, text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || !(value > 0)) {
+    throw new UsageError(`${option} '${text}' is not a number of messages per second above 0.`, '');
+  }
+  return value;
+}

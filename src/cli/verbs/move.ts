@@ -1,0 +1,23 @@
+import { type FilterOptions, filterOf } from '../filter-options.ts';
+import { countOf } from '../format.ts';
+import { type CommonOptions, type ExitCode, type VerbContext, withOperations } from '../verb.ts';
+import { workThrough } from '../work-through.ts';
+import { type PlaceOptions, placeKindOf } from './peek.ts';
+
+export interface MoveOptions extends CommonOptions, FilterOptions, PlaceOptions {}
+
+/** `posthorn move FROM TO`: puts messages into another queue, unchanged; each is in one of the two at any time. */
+export function move(context: VerbContext, from: string, to: string, options: MoveOptions): Promise<ExitCode> {
+  return withOperations(context, options, (operations) => {
+    const filter = filterOf(options);
+    const kind = placeKindOf(options);
+    return workThrough(context, operations, options, {
+      queue: from,
+      doing: 'Moving',
+      page: (afterPosition, sequenceMax) =>
+        operations.movePage({ queue: from, to, kind, filter, afterPosition, sequenceMax }),
+      done: (count) => `Moved ${countOf(count, 'message')} from '${from}' to '${to}'.`,
+      result: (count) => ({ queue: from, to, moved: count }),
+    });
+  });
+}

@@ -1,0 +1,96 @@
+import type { Endpoint } from '../endpoint/endpoint.ts';
+import { acquireQueueManager, type SharedQueueManager } from '../endpoint/shared-queue-managers.ts';
+import type { Io } from '../io/io.ts';
+import type { Logger } from '../io/logger.ts';
+import { loadEndpoints } from './load-endpoints.ts';
+
+/**
+ * Runs the endpoints of some modules on one embedded queue manager.
+ *
+ *     created ──start()──▶ starting ──▶ running ──stop()──▶ stopping ──▶ stopped
+ *                              └──failed: what was started is stopped again──┘
+ *
+ * The directory is owned before any module is loaded, so a second host is refused before code of its user runs. Queues
+ * are made before the first endpoint starts: endpoints may send to each other from their first message on.
+ */
+export class Host {
+  readonly #options: HostOptions;
+  #endpoints: readonly Endpoint[] = [];
+  #shared: SharedQueueManager | undefined;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Resolves when all endpoints run. May be called twice.
+   *
+   * @throws {PosthornError} STORE_OWNED with the owner's pid, ENDPOINT_MODULE_INVALID, and what an endpoint's start says;
+   * nothing runs then
+   */
+  start(): Promise<void> {
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  /**
+   * Stops all endpoints, the last started first: no new messages, `timeoutMs` for handlers that run, then these are aborted
+   * and their messages given back. A second call with a shorter time cuts the first short.
+   */
+  async stop(options: { readonly timeoutMs: number }): Promise<void> {
+    const again = this.#stopping !== undefined;
+    this.#stopping ??= this.#stop(options.timeoutMs);
+    if (again) for (const endpoint of this.#endpoints) void endpoint.stop(options);
+    await this.#stopping;
+  }
+
+  async #start(): Promise<void> {
+    const { files, directory, role, logger, io, onCriticalError } = this.#options;
+    this.#shared = await acquireQueueManager(directory);
+    try {
+      const queueManager = this.#shared.manager;
+      this.#endpoints = await loadEndpoints(files, { directory, queueManager, role, logger });
+      for (const endpoint of this.#endpoints) endpoint.useDefaults({ directory, role, logger, io, onCriticalError });
+      for (const endpoint of this.#endpoints) {
+        const { name, errorQueue } = endpoint.describe();
+        for (const queue of [name, errorQueue]) await queueManager.declareQueue(queue);
+      }
+      for (const endpoint of this.#endpoints) {
+        await endpoint.start();
+        logger.info(`Endpoint '${endpoint.name}' runs.`, { endpoint: endpoint.name });
+      }
+    } catch (error) {
+      await this.#stop(0);
+      throw error;
+    }
+  }
+
+  async #stop(timeoutMs: number): Promise<void> {
+    try {
+      const stops = [...this.#endpoints].reverse().map((endpoint) => endpoint.stop({ timeoutMs }));
+      const results = await Promise.allSettled(stops);
+      const failed = results.find((result) => result.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
+    } finally {
+      await this.#shared?.release();
+    }
+  }
+}
+
+export interface HostOptions {
+  /** Endpoint modules, see `loadEndpoints`. */
+  readonly files: readonly string[];
+  readonly directory: string;
+  /** For endpoints that do not name one themselves. */
+  readonly role: 'server' | 'client';
+  readonly logger: Logger;
+  readonly io: Io;
+  /** For endpoints that do not have their own. */
+  readonly onCriticalError: (critical: {
+    readonly what: string;
+    readonly error: Error;
+    readonly endpoint: string;
+  }) => void;
+}

@@ -54,6 +54,17 @@ describe('the house', () => {
     }
   });
 
+  test('every package in package.json is used: the shipped ones by src, the others by anything', () => {
+    const tools = /^(?:node|typescript|@biomejs\/biome|@types\/.*)$/;
+    const isNamed = (name: string, folder: RegExp): boolean =>
+      sources.some(({ path, text }) => folder.test(path) && (text.includes(`'${name}'`) || text.includes(`'${name}/`)));
+    const unused = [
+      ...Object.keys(manifest.dependencies).filter((name) => !isNamed(name, /^src\//)),
+      ...packages.development.filter((name) => !tools.test(name) && !isNamed(name, /./)),
+    ];
+    assert.deepEqual(unused, [], 'take them out of package.json, or use them');
+  });
+
   test('ARCHITECTURE.md shows the folders of the table, and no others', () => {
     const rows = [...readRepositoryFile('ARCHITECTURE.md').matchAll(/^\| `([\w-]+)\/` \|/gm)].map((match) => match[1]);
     const folders = new Set(LAYERS.map(({ folder }) => folder.split('/')[0]));

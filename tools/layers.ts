@@ -66,7 +66,12 @@ export const LAYERS: readonly Layer[] = [
     mayImport: ['message', 'io', 'queues', 'recoverability', 'operations', 'endpoint'],
     holds: 'generic host: load, start, stop, signals',
   },
-  { folder: 'cli', mayImport: ['message', 'io', 'operations', 'host'], holds: 'the terminal face of operations' },
+  {
+    folder: 'cli',
+    mayImport: ['message', 'io', 'operations', 'host'],
+    mayImportTypesOf: ['endpoint'],
+    holds: 'the terminal face of operations',
+  },
   {
     folder: 'testing',
     mayImport: [

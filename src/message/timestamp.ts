@@ -3,9 +3,17 @@
  * space before the Z (nservicebus-and-msmq.md 1.4). `wallMs` is Unix time in milliseconds.
  */
 export function formatTimestamp(wallMs: number): string {
-  const iso = new Date(wallMs).toISOString();
-  return `${iso.slice(0, 10)} ${iso.slice(11, 19)}:${iso.slice(20, 23)}000 Z`;
+  if (wallMs !== lastWallMs) {
+    const iso = new Date(wallMs).toISOString();
+    lastWallMs = wallMs;
+    lastText = `${iso.slice(0, 10)} ${iso.slice(11, 19)}:${iso.slice(20, 23)}000 Z`;
+  }
+  return lastText;
 }
+
+/** Many messages are sent within one millisecond: the text of the last one asked for is kept. */
+let lastWallMs = Number.NaN;
+let lastText = '';
 
 /** Reads `formatTimestamp`'s text; `undefined` when it is not one. Result in Unix milliseconds. */
 export function parseTimestamp(text: string): number | undefined {

@@ -79,7 +79,7 @@ export class DirectStore implements Store {
   readonly #packer = new UnitPacker();
   #waiting: WaitingUnit[] = [];
   #isFlushing = false;
-  #isDead = false;
+  #isCrashed = false;
   readonly #listeners: ((condition: StoreCondition) => void)[] = [];
   #condition: StoreCondition = { state: 'ready' };
   #closing: Promise<void> | undefined;
@@ -105,10 +105,15 @@ export class DirectStore implements Store {
   }
 
   commit(unit: Unit): Promise<void> {
-    if (this.#isDead) return NEVER;
+    if (this.#isCrashed) return NEVER;
     if (this.#closing !== undefined) return Promise.reject(new StoreClosed());
     if (this.#condition.state === 'failed') return Promise.reject(new StoreFailed(this.#condition.cause.message));
-    const byteCount = this.#packer.add(unit);
+    let byteCount: number;
+    try {
+      byteCount = this.#packer.add(unit);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     this.#gate.enter(byteCount);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#waiting.push({ resolve, reject, byteCount });
@@ -133,7 +138,7 @@ export class DirectStore implements Store {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#isDead ? Promise.resolve() : this.#close();
+    this.#closing ??= this.#isCrashed ? Promise.resolve() : this.#close();
     return this.#closing;
   }
 
@@ -142,13 +147,13 @@ export class DirectStore implements Store {
    * not synced a random prefix is there too. Nobody who waits gets an answer any more.
    */
   crash(random: Random): void {
-    if (this.#isDead || this.#closing !== undefined) return;
-    this.#isDead = true;
+    if (this.#isCrashed || this.#closing !== undefined) return;
+    this.#isCrashed = true;
     const packed = this.#packer.take();
     const reader = new UnitReader(packed);
     const survivorCount = Math.floor(random.fraction() * (packed.unitCount + 1));
     const survivors = Array.from({ length: survivorCount }, () => reader.next());
-    if (survivorCount > 0) this.#core.commit(survivors);
+    if (survivorCount > 0) void this.#core.commit(survivors, reader.offset);
     this.#core.abandon();
   }
 
@@ -158,8 +163,7 @@ export class DirectStore implements Store {
     if (everything !== undefined) {
       await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
     }
-    if (!this.#isDead) this.#core.close();
-    this.#isDead = true;
+    if (!this.#isCrashed) this.#core.close();
   }
 
   readonly #whenIdle: (() => void)[] = [];
@@ -176,15 +180,16 @@ export class DirectStore implements Store {
 
   /** One group: everything that was handed over until the sync "started", which here is when it ends. */
   async #flush(): Promise<void> {
-    if (this.#isDead) return;
+    if (this.#core.recovery !== undefined) await this.#core.recovery;
+    if (this.#isCrashed) return;
     const packed = this.#packer.take();
     const reader = new UnitReader(packed);
     const units = Array.from({ length: packed.unitCount }, () => reader.next());
     const waiting = this.#waiting;
     this.#waiting = [];
-    const answer = this.#core.commit(units);
+    const answer = this.#core.commit(units, packed.byteCount);
     const refusals = answer instanceof Promise ? await answer : answer;
-    if (this.#isDead) return;
+    if (this.#isCrashed) return;
     let byteCount = 0;
     for (const [index, unit] of waiting.entries()) {
       const refusal = refusals.get(index);
@@ -201,9 +206,10 @@ export class DirectStore implements Store {
 
   /** Answered in a later turn of the promise queue, as one that comes from a worker is. */
   async #read<T>(read: (reader: PageReader) => T): Promise<T> {
-    if (this.#isDead && this.#closing === undefined) return NEVER;
+    if (this.#isCrashed) return NEVER;
     if (this.#closing !== undefined) throw new StoreClosed();
-    return this.#core.read(read);
+    while (this.#core.recovery !== undefined) await this.#core.recovery;
+    return this.#isCrashed ? NEVER : this.#core.read(read);
   }
 
   #become(condition: StoreCondition): void {

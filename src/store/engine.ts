@@ -1,8 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { InvariantBroken, type PosthornError } from '../message/posthorn-error.ts';
+import { InvariantBroken, invariant, type PosthornError } from '../message/posthorn-error.ts';
 import { StoreFull, UnitContradictsStore } from './errors.ts';
 import { PageReader } from './page-reader.ts';
-import type { PlaceState } from './store.ts';
+import { readPragma } from './schema.ts';
 import type { StoredOperation } from './unit-codec.ts';
 import { Changes, UnitWriter } from './unit-writer.ts';
 
@@ -23,6 +23,8 @@ export class Engine {
   readonly #commit: StatementSync;
   readonly #writeProgress: StatementSync;
   readonly #walFrames: StatementSync;
+  /** The refused units of the group whose commit threw last: when it turns out to be there, they still are refused. */
+  refusalsOfFailedGroup: Refusals = NO_REFUSALS;
   #unitSerial: number;
   #sequenceReserved: number;
   #sequenceMax = 0;
@@ -56,10 +58,6 @@ export class Engine {
     return { ...found, epoch: found.epoch + 1 };
   }
 
-  readPlaces(): PlaceState[] {
-    return this.reader.readPlaces();
-  }
-
   /**
    * Commits the units as one transaction and returns those that were refused, by index. Throws when the disk fails;
    * then nothing of the group is there, or, after a failed sync, nobody knows yet.
@@ -71,6 +69,7 @@ export class Engine {
     }
     if (options.onlyShrinking) return this.#commitOneByOne(units, options);
     const changes = new Changes();
+    this.refusalsOfFailedGroup = NO_REFUSALS;
     this.#begin.run();
     try {
       for (const operations of units) this.#writer.apply(operations, changes);
@@ -92,6 +91,7 @@ export class Engine {
         const refusal = this.#tryUnit(operations, changes, options);
         if (refusal !== undefined) refusals.set(index, refusal);
       }
+      this.refusalsOfFailedGroup = refusals;
       this.#finish(changes, units.length);
       return refusals;
     } catch (error) {
@@ -155,7 +155,20 @@ export class Engine {
 
   /** Copies the write-ahead log into the database file; `truncate` also gives its space back. */
   checkpoint(options: { readonly truncate: boolean }): void {
-    this.#database.exec(options.truncate ? 'PRAGMA wal_checkpoint(TRUNCATE)' : 'PRAGMA wal_checkpoint(PASSIVE)');
+    const mode = options.truncate ? 'TRUNCATE' : 'PASSIVE';
+    const row = this.#database.prepare(`PRAGMA wal_checkpoint(${mode})`).get();
+    // Nobody else reads this database, so nothing can be in the way of its own checkpoint.
+    invariant(row?.busy === 0, 'a checkpoint meets no other reader');
+  }
+
+  /** Pages that hold nothing and can be given back to the file system. */
+  freePages(): number {
+    return readPragma(this.#database, 'freelist_count');
+  }
+
+  /** Moves at most this many pages from the end of the file into free ones and cuts the file. */
+  vacuum(pageCountMax: number): void {
+    this.#database.exec(`PRAGMA incremental_vacuum(${pageCountMax})`);
   }
 
   /** Remembers that nothing was on the way, and where sequences go on without a gap. */

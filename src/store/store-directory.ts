@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import { NewerStore, NotAStore, StoreDamaged, StoreOwned, StoreUnreachable } from './errors.ts';
+import { NewerStore, NotAStore, StoreDamaged, StoreFull, StoreOwned, StoreUnreachable } from './errors.ts';
 import { isStale, OWNER_FILE, type OwnerRecord, readOwnerRecord } from './owner-record.ts';
 import { APPLICATION_ID, MIGRATIONS, type Migration, PAGE_BYTES, prepareSchema, readPragma } from './schema.ts';
 import { sqliteFailure } from './sqlite-failure.ts';
@@ -128,6 +128,8 @@ function explain(error: unknown, options: OpenDirectoryOptions): unknown {
     }
     case 'damaged':
       return new StoreDamaged(directory, (error as Error).message);
+    case 'full':
+      return new StoreFull(0);
     case 'disk':
       return new StoreUnreachable(directory, (error as Error).message);
     default:

@@ -7,7 +7,14 @@ import type { PageReader } from './page-reader.ts';
 import type { StoreCondition } from './store.ts';
 import { StoreCore } from './store-core.ts';
 import { type StoredOperation, UnitReader } from './unit-codec.ts';
-import type { FromWorker, ReadRequest, ReadResult, ToWorker, WorkerSettings } from './worker-protocol.ts';
+import type {
+  FromWorker,
+  ReadRequest,
+  ReadResult,
+  ToWorker,
+  WireCondition,
+  WorkerSettings,
+} from './worker-protocol.ts';
 
 /**
  * The worker thread of a store: takes what is there, one group after another, and answers.
@@ -34,12 +41,13 @@ class StoreWorker {
   async #work(): Promise<void> {
     this.#isBusy = true;
     for (;;) {
+      if (this.#core?.recovery !== undefined) await this.#core.recovery;
       this.#takeWhatArrived();
       const message = this.#inbox[0];
       if (message === undefined) break;
       if (message.kind === 'units') {
         const group = this.#nextGroup();
-        const refusals = this.#openCore().commit(group.units);
+        const refusals = this.#openCore().commit(group.units, group.byteCount);
         this.#answer(group, refusals instanceof Promise ? await refusals : refusals);
         this.#openCore().maintain();
       } else {
@@ -59,21 +67,21 @@ class StoreWorker {
   }
 
   #nextGroup(): Group {
-    const group: Group = { units: [], finishedBuffers: [] };
-    let byteCount = 0;
+    const group: Group = { units: [], byteCount: 0, finishedBuffers: [] };
     for (;;) {
       const message = this.#inbox[0];
       if (message?.kind !== 'units') return group;
       const reader = this.#unfinished ?? new UnitReader(message.packed);
       const start = reader.offset;
       while (reader.unitsLeft > 0) {
-        if (group.units.length >= GROUP_UNITS_MAX || byteCount + reader.offset - start >= GROUP_BYTES_MAX) {
+        if (group.units.length >= GROUP_UNITS_MAX || group.byteCount + reader.offset - start >= GROUP_BYTES_MAX) {
+          group.byteCount += reader.offset - start;
           this.#unfinished = reader;
           return group;
         }
         group.units.push(reader.next());
       }
-      byteCount += reader.offset - start;
+      group.byteCount += reader.offset - start;
       this.#unfinished = undefined;
       this.#inbox.shift();
       group.finishedBuffers.push(message.packed.buffer);
@@ -120,7 +128,8 @@ class StoreWorker {
         wallNowMs: () => clock.wallNowMs(),
         onCondition: (condition) => this.#tell(condition),
       });
-      this.#send({ kind: 'opened', opened: this.#core.opened });
+      const { opened, condition } = this.#core;
+      this.#send({ kind: 'opened', opened, condition: conditionToWire(condition) });
     } catch (error) {
       this.#send({ kind: 'notOpened', error: toWire(error) });
     }
@@ -145,10 +154,7 @@ class StoreWorker {
   }
 
   #tell(condition: StoreCondition): void {
-    this.#send({
-      kind: 'condition',
-      condition: 'cause' in condition ? { state: condition.state, cause: toWire(condition.cause) } : condition,
-    });
+    this.#send({ kind: 'condition', condition: conditionToWire(condition) });
   }
 
   #send(message: FromWorker): void {
@@ -163,7 +169,12 @@ class StoreWorker {
 
 interface Group {
   readonly units: StoredOperation[][];
+  byteCount: number;
   readonly finishedBuffers: ArrayBuffer[];
+}
+
+function conditionToWire(condition: StoreCondition): WireCondition {
+  return 'cause' in condition ? { state: condition.state, cause: toWire(condition.cause) } : condition;
 }
 
 function readFrom(reader: PageReader, request: ReadRequest): ReadResult {

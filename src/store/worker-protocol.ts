@@ -32,7 +32,7 @@ export type ReadRequest =
   | { readonly kind: 'state'; readonly range: StateRange };
 
 export type FromWorker =
-  | { readonly kind: 'opened'; readonly opened: StoreOpened }
+  | { readonly kind: 'opened'; readonly opened: StoreOpened; readonly condition: WireCondition }
   | { readonly kind: 'notOpened'; readonly error: WireError }
   /** The next `unitCount` units, in the order of handing over, are answered: all resolved but the refused ones. */
   | {

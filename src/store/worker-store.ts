@@ -18,7 +18,14 @@ import type {
   Unit,
 } from './store.ts';
 import { UnitPacker } from './unit-codec.ts';
-import type { FromWorker, ReadRequest, ReadResult, ToWorker, WorkerSettings } from './worker-protocol.ts';
+import type {
+  FromWorker,
+  ReadRequest,
+  ReadResult,
+  ToWorker,
+  WireCondition,
+  WorkerSettings,
+} from './worker-protocol.ts';
 
 /**
  * Opens the store of a directory, in a worker thread; makes the directory when it is not there.
@@ -39,10 +46,10 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     reserveBytes: options.reserveBytes,
     lowWaterBytes: options.lowWaterBytes,
   };
-  const worker = new Worker(workerUrl(), { name: 'posthorn-store', execArgv: workerArguments() });
+  const worker = new Worker(workerUrl(), { name: 'posthorn-store', ...workerArguments() });
   try {
     const opened = await openWhenFree(options, () => openInWorker(worker, settings));
-    return new WorkerStore(worker, options.io, opened);
+    return new WorkerStore(worker, options.io, opened.opened, conditionFromWire(opened.condition));
   } catch (error) {
     await worker.terminate();
     throw error;
@@ -80,12 +87,13 @@ class WorkerStore implements Store {
   readonly #reads = new Map<number, WaitingRead>();
   #nextReadId = 1;
   readonly #listeners: ((condition: StoreCondition) => void)[] = [];
-  #condition: StoreCondition = { state: 'ready' };
+  #condition: StoreCondition;
   #closing: Promise<void> | undefined;
   #onClosed: ((error: Error | undefined) => void) | undefined;
 
-  constructor(worker: Worker, io: Io, opened: StoreOpened) {
+  constructor(worker: Worker, io: Io, opened: StoreOpened, condition: StoreCondition) {
     this.opened = opened;
+    this.#condition = condition;
     this.#worker = worker;
     this.#io = io;
     this.#gate = new AdmissionGate((action) => io.timers.soon(action));
@@ -109,7 +117,12 @@ class WorkerStore implements Store {
   commit(unit: Unit): Promise<void> {
     const refusal = this.#whyNothingIsTaken();
     if (refusal !== undefined) return Promise.reject(refusal);
-    const byteCount = this.#packer.add(unit);
+    let byteCount: number;
+    try {
+      byteCount = this.#packer.add(unit);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     this.#gate.enter(byteCount);
     this.#shipSoon();
     return new Promise((resolve, reject) => {
@@ -198,11 +211,9 @@ class WorkerStore implements Store {
       case 'readResult':
         this.#readAnswered(message.id, message.result);
         return;
-      case 'condition': {
-        const { condition } = message;
-        this.#become('cause' in condition ? { ...condition, cause: fromWire(condition.cause) } : condition);
+      case 'condition':
+        this.#become(conditionFromWire(message.condition));
         return;
-      }
       case 'closed':
         this.#onClosed?.(message.error === undefined ? undefined : fromWire(message.error));
         return;
@@ -291,21 +302,28 @@ interface WaitingRead {
 const BATCHES_MAX = 2;
 const WAITING_TRIMMED_AT = 4096;
 
+function conditionFromWire(condition: WireCondition): StoreCondition {
+  return 'cause' in condition ? { state: condition.state, cause: fromWire(condition.cause) } : condition;
+}
+
 /** The source runs as `.ts` and the package as `.js`. */
 function workerUrl(): URL {
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
   return new URL(`./store-worker${extension}`, import.meta.url);
 }
 
-/** A program given by `-e` passes flags on that no file can be started with. */
-function workerArguments(): string[] {
-  return process.execArgv.filter((argument) => !argument.startsWith('--input-type'));
+/**
+ * A worker inherits the arguments of its process; only those of a program given by `-e` cannot start a file. (Naming any
+ * explicitly would fail under `node --test`, whose arguments a worker may inherit and not be given.)
+ */
+function workerArguments(): { readonly execArgv?: string[] } {
+  return process.execArgv.some((argument) => argument.startsWith('--input-type')) ? { execArgv: [] } : {};
 }
 
-function openInWorker(worker: Worker, settings: WorkerSettings): Promise<StoreOpened> {
+function openInWorker(worker: Worker, settings: WorkerSettings): Promise<FromWorker & { kind: 'opened' }> {
   return new Promise((resolve, reject) => {
     const onMessage = (message: FromWorker): void => {
-      if (message.kind === 'opened') finish(() => resolve(message.opened));
+      if (message.kind === 'opened') finish(() => resolve(message));
       if (message.kind === 'notOpened') finish(() => reject(fromWire(message.error)));
     };
     const onEnd = (cause: unknown): void =>

@@ -56,7 +56,7 @@ export type Failpoint = (typeof FAILPOINTS)[number];
 /** What `failpoint` writes to standard error before it kills. */
 export const FAILPOINT_REACHED = 'POSTHORN_FAILPOINT reached';
 
-const armed = readArmed(process.env['POSTHORN_FAILPOINT']);
+const armed = readArmed(process.env.POSTHORN_FAILPOINT);
 
 interface Armed {
   readonly name: string;

@@ -1,3 +1,4 @@
+import { failpoint } from '../io/failpoint.ts';
 import type { Io } from '../io/io.ts';
 import { parseAddress } from '../message/address.ts';
 import { InvalidOption } from '../message/errors.ts';
@@ -171,7 +172,9 @@ export class ReturnToSource {
         updatedMs: this.#io.clock.wallNowMs(),
       };
       this.#manager.setState(work, operationKey(operation.id), encodeReturnOperation(next));
+      failpoint('return.before-page');
       await work.commit();
+      failpoint('return.after-page');
       return next;
     } catch (error) {
       work.rollback();

@@ -1,3 +1,4 @@
+import { failpoint } from '../io/failpoint.ts';
 import type { Io } from '../io/io.ts';
 import { parseAddress } from '../message/address.ts';
 import { checkHeaders } from '../message/check-headers.ts';
@@ -80,6 +81,7 @@ export class SendMessages {
       for (const settled of request.settled ?? []) this.#manager.setState(work, sentKey(settled), undefined);
       this.#manager.setState(work, sentKey(sendId), String(this.#io.clock.wallNowMs()));
       await work.commit();
+      failpoint('control.sent-before-answer');
     } catch (error) {
       work.rollback();
       throw error;

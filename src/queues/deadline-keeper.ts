@@ -1,4 +1,5 @@
 import { failpoint } from '../io/failpoint.ts';
+import { failpoint } from '../io/failpoint.ts';
 import type { Timer, Timers } from '../io/io.ts';
 import type { Store, StoredMessage } from '../store/store.ts';
 import { DUE_PAGE_MESSAGES } from './limits.ts';
@@ -96,7 +97,9 @@ export class DeadlineKeeper {
       // What is locked stays due: ask for that many more, so that pages full of them cannot hide the rest.
       const countMax = DUE_PAGE_MESSAGES + lockedCount;
       const due = await this.#store.readDue(nowMs, countMax);
+      if (due.length > 0) failpoint('deadlines.before-release');
       const handledCount = due.length === 0 ? 0 : await this.#handleDue(due);
+      if (handledCount > 0) failpoint('deadlines.after-release');
       lockedCount = due.length - handledCount;
       isOver = handledCount === 0 && due.length < countMax;
     }

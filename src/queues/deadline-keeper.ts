@@ -1,5 +1,4 @@
 import { failpoint } from '../io/failpoint.ts';
-import { failpoint } from '../io/failpoint.ts';
 import type { Timer, Timers } from '../io/io.ts';
 import type { Store, StoredMessage } from '../store/store.ts';
 import { DUE_PAGE_MESSAGES } from './limits.ts';

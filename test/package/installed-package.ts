@@ -27,16 +27,21 @@ export class InstalledPackage {
   /** Packs and installs; needs the registry for the dependencies that npm has not kept from an earlier time. */
   static make(): InstalledPackage {
     const directory = mkdtempSync(join(tmpdir(), 'posthorn-package-'));
-    const checkout = join(directory, 'checkout');
-    copyCheckout(checkout);
-    // `prepare` writes to standard output too; the answer of npm is what begins with the bracket of a list.
-    const { stdout } = succeed(run('npm', ['pack', '--json'], checkout));
-    const [packed] = JSON.parse(stdout.slice(stdout.search(/^\[/m)));
-    const made = new InstalledPackage(directory, checkout, packed);
-    mkdirSync(made.project);
-    writeFileSync(join(made.project, 'package.json'), '{ "name": "user", "type": "module", "private": true }\n');
-    succeed(run('npm', ['install', made.tarball, '--no-audit', '--no-fund', '--prefer-offline'], made.project));
-    return made;
+    try {
+      const checkout = join(directory, 'checkout');
+      copyCheckout(checkout);
+      // `prepare` writes to standard output too; the answer of npm is what begins with the bracket of a list.
+      const { stdout } = succeed(run('npm', ['pack', '--json'], checkout));
+      const [packed] = JSON.parse(stdout.slice(stdout.search(/^\[/m)));
+      const made = new InstalledPackage(directory, checkout, packed);
+      mkdirSync(made.project);
+      made.write('package.json', '{ "name": "user", "type": "module", "private": true }\n');
+      succeed(run('npm', ['install', made.tarball, '--no-audit', '--no-fund', '--prefer-offline'], made.project));
+      return made;
+    } catch (error) {
+      rmSync(directory, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   /** Writes a file of the user. */

@@ -20,7 +20,7 @@ export async function askWhatToReturn(
     cancel(`No messages in '${errorQueue}'.`, WHERE);
     return undefined;
   }
-  const chosen = groups.length === 1 ? groups : await askGroups(groups);
+  const chosen = groups.length === 1 ? groups : await askGroups(groups, context.terminal.columns ?? 80);
   if (chosen === undefined) return undefined;
   const total = chosen.reduce((sum, group) => sum + group.count, 0);
   const isSure = await confirm({ ...WHERE, message: `Return ${countOf(total, 'message')} to where they failed?` });
@@ -58,14 +58,16 @@ async function askQueue(operations: Operations): Promise<string | undefined> {
   return undefined;
 }
 
-async function askGroups(groups: readonly FailureGroup[]): Promise<readonly FailureGroup[] | undefined> {
+async function askGroups(
+  groups: readonly FailureGroup[],
+  columns: number,
+): Promise<readonly FailureGroup[] | undefined> {
   const answer = await multiselect({
     ...WHERE,
-    message: 'Which failures have been repaired?',
+    message: 'Which failures shall go back?',
     options: groups.map((group) => ({
       value: group,
-      label: `${formatCount(group.count)} × ${harmless(causeOf(group.exceptionType, group.exampleText)).slice(0, 60)}`,
-      hint: harmless(`${group.messageType} ${group.frame}`),
+      label: labelOf(group, columns),
     })),
     maxItems: 12,
     required: true,
@@ -74,3 +76,14 @@ async function askGroups(groups: readonly FailureGroup[]): Promise<readonly Fail
   cancel('Nothing was done.', WHERE);
   return undefined;
 }
+
+/** One line, so that a long list stays a list. */
+function labelOf(group: FailureGroup, columns: number): string {
+  const text = harmless(
+    `${formatCount(group.count)} × ${group.messageType}: ${causeOf(group.exceptionType, group.exampleText)}`,
+  );
+  return text.length + MARKS_WIDTH > columns ? `${text.slice(0, columns - MARKS_WIDTH - 1)}…` : text;
+}
+
+/** What stands before a choice, with room for characters of double width. */
+const MARKS_WIDTH = 12;

@@ -1,6 +1,6 @@
 import { Header } from '../message/headers.ts';
 import type { MessageDetails } from '../operations/message-summary.ts';
-import { formatBytes, readableTime } from './format.ts';
+import { countOf, formatBytes, readableTime } from './format.ts';
 import { detailsJson, textOf } from './message-json.ts';
 import { harmless, harmlessLines } from './terminal.ts';
 import { type CommonOptions, type ExitCode, printJson, type VerbContext } from './verb.ts';
@@ -37,7 +37,7 @@ function factsOf(queue: string, message: MessageDetails): [string, string][] {
   ];
   if (message.dueMs !== undefined) facts.push(['Due', readableTime(message.dueMs)]);
   if (failure !== undefined) {
-    const attempts = failure.attempts === undefined ? '' : ` after ${failure.attempts} attempts`;
+    const attempts = failure.attempts === undefined ? '' : ` after ${countOf(failure.attempts, 'attempt')}`;
     facts.push([
       'Failed',
       `${readableTime(failure.failedMs)} in ${failure.failedQueue ?? 'an unknown queue'}${attempts}`,

@@ -38,14 +38,15 @@ export function buildProgram(context: VerbContext, ended: (exitCode: ExitCode) =
 
 const EXAMPLES = `
 Examples:
-  posthorn host sales.ts billing.ts       run endpoints until SIGTERM
-  posthorn queues                         depth, in flight, oldest message
-  posthorn errors group                   what failed, counted by cause
-  posthorn errors show 3f2a91c0           one failed message, by the beginning of its id
-  posthorn return-to-source error all     after the repair: everything back to where it failed
+  posthorn host sales.ts billing.ts     run endpoints until SIGTERM
+  posthorn queues                       depth, in flight, oldest message
+  posthorn errors group                 what failed, counted by cause
+  posthorn errors show 3f2a91c0         one failed message, its id shortened
+  posthorn return-to-source error all   everything back to where it failed
 
-Every verb takes --help, --json, and --directory DIR (default: $POSTHORN_DIRECTORY or ./.posthorn), and works
-whether the queue manager runs or not. Exit code: 0 done, 1 failed or something is wrong, 2 wrong usage.`;
+Every verb takes --help, --json and --directory DIR (default: the environment's
+POSTHORN_DIRECTORY, else ./.posthorn), and works while a queue manager runs and
+while none does. Exit code: 0 done, 1 failed or something is wrong, 2 usage.`;
 
 /** `<queue>`, `[ids...]`. */
 function termOf(argument: Argument): string {

@@ -13,7 +13,7 @@ export async function resolveIds(
   queue: string,
   given: readonly string[],
 ): Promise<{ readonly found: readonly string[]; readonly missing: readonly string[] }> {
-  const fitting = new Map(given.map((id) => [id, new Set<string>()]));
+  const fitting = new Map(given.map((id) => [withoutEllipsis(id), new Set<string>()]));
   for await (const page of messagePages(operations, { queue })) {
     for (const { id } of page.messages) {
       for (const [wanted, ids] of fitting) {
@@ -30,4 +30,9 @@ export async function resolveIds(
     else for (const id of ids) found.add(id);
   }
   return { found: [...found], missing };
+}
+
+/** An id that was copied out of a narrow table. */
+export function withoutEllipsis(id: string): string {
+  return id.replace(/(?:…|\.\.\.)$/, '');
 }

@@ -82,7 +82,7 @@ function rowOf(operation: ReturnOperation, nowMs: number): string[] {
   return [
     operation.id,
     formatAge(nowMs - operation.startedMs),
-    operation.state,
+    operation.state === 'running' ? 'unfinished' : operation.state,
     operation.errorQueue,
     formatCount(operation.returned),
     formatCount(leftCount(operation)),

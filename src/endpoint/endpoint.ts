@@ -188,6 +188,7 @@ export class Endpoint implements AsyncDisposable {
   }
 
   async unsubscribe(type: Publishable): Promise<void> {
+    this.#requireReceiving('unsubscribe()');
     await this.#requireAttachment().subscriptions.unsubscribe(nameOf(type), this.name);
   }
 

@@ -1,4 +1,4 @@
-import { makePrivateDirectory, realPath } from '../io/files.ts';
+import { exists, makePrivateDirectory, realPath } from '../io/files.ts';
 import { openQueueManager } from '../operations/open-queue-manager.ts';
 import type { QueueManager } from '../queues/queue-manager.ts';
 
@@ -38,6 +38,11 @@ export async function acquireQueueManager(directory: string): Promise<SharedQueu
     if (open.get(path) === shared) open.delete(path);
     throw error;
   }
+}
+
+/** True when this process shares a queue manager of the directory already. */
+export function isSharedHere(directory: string): boolean {
+  return exists(directory) && open.has(realPath(directory));
 }
 
 export interface SharedQueueManager {

@@ -59,7 +59,6 @@ export class Host {
       }
       for (const endpoint of this.#endpoints) {
         await endpoint.start();
-        logger.info(`Endpoint '${endpoint.name}' runs.`, { endpoint: endpoint.name });
       }
     } catch (error) {
       await this.#stop(0);

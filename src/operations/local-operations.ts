@@ -35,6 +35,7 @@ import { pageEnd } from './page-end.ts';
 import type { ReturnOperation } from './return-operation.ts';
 import { ReturnToSource } from './return-to-source.ts';
 import { SendMessages } from './send-messages.ts';
+import { SUBSCRIPTION_PREFIX } from './subscription-key.ts';
 
 /** The operations, on a queue manager of this process. */
 export class LocalOperations implements Operations {
@@ -158,7 +159,7 @@ export class LocalOperations implements Operations {
   async readSubscriptions(request: { readonly afterKey?: string | undefined }): Promise<SubscriptionPage> {
     const { afterKey } = request;
     const page = await this.#manager.readState({
-      prefix: 'subscription/',
+      prefix: SUBSCRIPTION_PREFIX,
       countMax: 256,
       ...(afterKey !== undefined && { afterKey }),
     });

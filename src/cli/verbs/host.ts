@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
-import { pino } from 'pino';
-import { pinoLogger } from '../../endpoint/pino-logger.ts';
 import { consoleLogger } from '../../host/console-logger.ts';
 import { Host } from '../../host/host.ts';
+import { jsonLogger } from '../../host/json-logger.ts';
 import type { Logger } from '../../io/logger.ts';
 import { InvalidOption } from '../../message/errors.ts';
 import { parseDuration } from '../values.ts';
@@ -70,7 +69,7 @@ export function parseRole(text: string): 'server' | 'client' {
 
 function makeLogger(context: VerbContext, options: HostOptions): Logger {
   const isRead = context.terminal.columns !== undefined && options.json !== true;
-  return isRead ? consoleLogger(context.io) : pinoLogger(pino({ base: { pid: process.pid } }));
+  return isRead ? consoleLogger(context.io) : jsonLogger();
 }
 
 function listenToSignals(

@@ -1,3 +1,4 @@
+import { readSubscriptionKey } from '../../operations/subscription-key.ts';
 import { formatTable } from '../table.ts';
 import { type CommonOptions, type ExitCode, printJson, type VerbContext, withOperations } from '../verb.ts';
 
@@ -9,7 +10,10 @@ export function listSubscriptions(context: VerbContext, options: CommonOptions):
     let afterKey: string | undefined;
     for (let isLast = false; !isLast; ) {
       const page = await operations.readSubscriptions({ afterKey });
-      rows.push(...page.subscriptions.map(({ key }) => readKey(key)));
+      for (const { key } of page.subscriptions) {
+        const { type, queue } = readSubscriptionKey(key);
+        rows.push({ event: type, queue });
+      }
       afterKey = page.subscriptions.at(-1)?.key;
       isLast = page.isLast || afterKey === undefined;
     }
@@ -31,9 +35,3 @@ const COLUMNS = [
   { title: 'EVENT', share: 2 },
   { title: 'QUEUE', share: 1 },
 ] as const;
-
-/** `subscription/TYPE/QUEUE`; a queue's name has no slash. */
-function readKey(key: string): { event: string; queue: string } {
-  const end = key.lastIndexOf('/');
-  return { event: key.slice('subscription/'.length, end), queue: key.slice(end + 1) };
-}

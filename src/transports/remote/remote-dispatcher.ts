@@ -4,10 +4,12 @@ import { invariant, PosthornError } from '../../message/posthorn-error.ts';
 import { ControlConnectionLost } from '../../operations/errors.ts';
 import type { SendRequest, SentMessage } from '../../operations/operations.ts';
 import { runningOwner } from '../../operations/running-owner.ts';
+import { makeSendGate, type SendGate } from '../../operations/send-gate.ts';
 import { sendOutcomeUnknown } from '../../operations/send-outcome-unknown.ts';
 import type { UnitOfWork } from '../../transactions/unit-of-work.ts';
 import type { Dispatcher, OutgoingMessage } from '../../transport/transport.ts';
 import { OwnerLink } from './owner-link.ts';
+import { RemoteSubscriptions } from './remote-subscriptions.ts';
 
 /**
  * Sends through the queue manager that another process of this machine runs.
@@ -18,7 +20,9 @@ import { OwnerLink } from './owner-link.ts';
  */
 export class RemoteDispatcher implements Dispatcher {
   readonly machine: string;
+  readonly subscriptions: RemoteSubscriptions;
   readonly #io: Io;
+  readonly #gate: SendGate;
   readonly #link: OwnerLink;
   readonly #timeoutMs: number;
   readonly #sender: string;
@@ -26,12 +30,12 @@ export class RemoteDispatcher implements Dispatcher {
   /** Names of sends whose answers arrived; the queue manager may forget them. */
   #settled: string[] = [];
   #pendingCount = 0;
-  #pendingBytes = 0;
-  #room: PromiseWithResolvers<void> | undefined;
   #idle: PromiseWithResolvers<void> | undefined;
 
-  constructor(link: OwnerLink, machine: string, sender: string, options: RemoteOptions) {
-    this.machine = machine;
+  constructor(link: OwnerLink, sender: string, options: RemoteOptions) {
+    this.machine = link.machine;
+    this.subscriptions = new RemoteSubscriptions(link, options.io);
+    this.#gate = makeSendGate(options.io);
     this.#link = link;
     this.#sender = sender;
     this.#io = options.io;
@@ -39,9 +43,7 @@ export class RemoteDispatcher implements Dispatcher {
   }
 
   admission(): Promise<void> | undefined {
-    if (this.#pendingCount < PENDING_SENDS_MAX && this.#pendingBytes < PENDING_BYTES_MAX) return undefined;
-    this.#room ??= Promise.withResolvers<void>();
-    return this.#room.promise;
+    return this.#gate.wait() ?? this.subscriptions.freshness();
   }
 
   /** @throws {PosthornError} OUTCOME_UNKNOWN when no answer came in time; CONTROL_CONNECTION_LOST: nothing was sent */
@@ -50,14 +52,12 @@ export class RemoteDispatcher implements Dispatcher {
     if (messages.length === 0) return;
     const bytes = messages.reduce((sum, message) => sum + message.body.byteLength, 0);
     this.#pendingCount++;
-    this.#pendingBytes += bytes;
+    this.#gate.enter(bytes);
     try {
       await this.#send(messages.map(wireMessage), `${this.#sender}-${this.#nextSend++}`);
     } finally {
       this.#pendingCount--;
-      this.#pendingBytes -= bytes;
-      this.#room?.resolve();
-      this.#room = undefined;
+      this.#gate.leave(1, bytes);
       if (this.#pendingCount === 0) this.#idle?.resolve();
     }
   }
@@ -77,6 +77,7 @@ export class RemoteDispatcher implements Dispatcher {
     const timer = this.#io.timers.after(this.#timeoutMs, () => timeout.reject(sendOutcomeUnknown(this.#timeoutMs)), {
       keepsProcessAlive: true,
     });
+    // Raced with every wait below; when none is going on, nobody needs to hear it.
     timeout.promise.catch(() => undefined);
     let wasAsked = false;
     try {
@@ -120,13 +121,13 @@ export async function connectRemoteDispatcher(options: RemoteOptions): Promise<R
   const sender = options.io.random.uuid();
   const link = new OwnerLink({ directory: options.directory, io: options.io, sender });
   await link.client(options.io.clock.monotonicNowMs() + CONNECT_TIMEOUT_MS);
-  return new RemoteDispatcher(link, link.machine, sender, options);
+  const dispatcher = new RemoteDispatcher(link, sender, options);
+  await dispatcher.subscriptions.read();
+  return dispatcher;
 }
 
 const SEND_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 10_000;
-const PENDING_SENDS_MAX = 256;
-const PENDING_BYTES_MAX = 32 * 1024 * 1024;
 const SETTLED_PER_SEND_MAX = 64;
 
 /** Nothing was stored, and the next owner may take it: the connection ended, or the queue manager is closing. */

@@ -1,0 +1,7 @@
+export const SUBSCRIPTION_PREFIX = 'subscription/';
+
+/** `subscription/TYPE/QUEUE`, the type percent-encoded; a queue's name has no slash. */
+export function readSubscriptionKey(key: string): { readonly type: string; readonly queue: string } {
+  const [type = '', queue = ''] = key.slice(SUBSCRIPTION_PREFIX.length).split('/');
+  return { type: decodeURIComponent(type), queue };
+}

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { failpoint } from '../io/failpoint.ts';
 import { InvariantBroken, invariant, type PosthornError } from '../message/posthorn-error.ts';
 import { StoreFull, UnitContradictsStore } from './errors.ts';
 import { PageReader } from './page-reader.ts';
@@ -67,6 +68,7 @@ export class Engine {
       this.#unitSerial += units.length;
       return NO_REFUSALS;
     }
+    failpoint('store.before-apply');
     if (options.onlyShrinking) return this.#commitOneByOne(units, options);
     const changes = new Changes();
     this.refusalsOfFailedGroup = NO_REFUSALS;
@@ -135,7 +137,9 @@ export class Engine {
     const sequenceReserved =
       sequenceMax > this.#sequenceReserved - SEQUENCE_BLOCK / 2 ? sequenceMax + SEQUENCE_BLOCK : this.#sequenceReserved;
     this.#writeProgress.run(this.#unitSerial + unitCount, sequenceReserved);
+    failpoint('store.applied-before-commit');
     this.#commit.run();
+    failpoint('store.committed-before-answer');
     this.#unitSerial += unitCount;
     this.#sequenceMax = sequenceMax;
     this.#sequenceReserved = sequenceReserved;
@@ -156,7 +160,9 @@ export class Engine {
   /** Copies the write-ahead log into the database file; `truncate` also gives its space back. */
   checkpoint(options: { readonly truncate: boolean }): void {
     const mode = options.truncate ? 'TRUNCATE' : 'PASSIVE';
+    failpoint('store.before-checkpoint');
     const row = this.#database.prepare(`PRAGMA wal_checkpoint(${mode})`).get();
+    failpoint('store.after-checkpoint');
     // Nobody else reads this database, so nothing can be in the way of its own checkpoint.
     invariant(row?.busy === 0, 'a checkpoint meets no other reader');
   }

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { failpoint } from '../io/failpoint.ts';
 import type { CoreOptions } from './core-options.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { Engine, type Refusals } from './engine.ts';
@@ -134,7 +135,9 @@ export class StoreCore {
       this.#withRoom(() => this.#engine.markClosed());
       const { directory } = this.#options;
       if (directory === undefined) return;
+      failpoint('close.before-final-checkpoint');
       this.#engine.checkpoint({ truncate: true });
+      failpoint('close.after-final-checkpoint');
       this.#markOwnerEnded(directory);
     } finally {
       this.#letGo();

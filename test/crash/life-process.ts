@@ -1,0 +1,73 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { FAILPOINT_REACHED, FAILPOINTS, type Failpoint } from '../../src/io/failpoint.ts';
+
+/** How a process ended, and by whose hand. */
+export interface End {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** The failpoint at which it killed itself. */
+  readonly failpoint: Failpoint | undefined;
+  /** True when it had written `ready`. */
+  readonly wasReady: boolean;
+  readonly errorText: string;
+}
+
+/** A program of the crash test in a process of its own. */
+export class LifeProcess {
+  readonly #child: ChildProcess;
+  readonly #ready = Promise.withResolvers<boolean>();
+  readonly #ended = Promise.withResolvers<End>();
+  #wasReady = false;
+  #errorText = '';
+
+  /** @param program - file name beside this one */
+  constructor(
+    program: string,
+    programArguments: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+  ) {
+    const path = new URL(program, import.meta.url).pathname;
+    this.#child = spawn(process.execPath, ['--conditions=posthorn-source', path, ...programArguments], {
+      env: { ...process.env, ...environment },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    this.#child.stdout?.on('data', () => this.#becameReady());
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#errorText += text;
+    });
+    // Writing to one that has died is no error here.
+    this.#child.stdin?.on('error', () => {});
+    this.#child.on('error', (error) => this.#ended.reject(error));
+    this.#child.on('close', (code, signal) => this.#hasEnded(code, signal));
+  }
+
+  /** Resolves when it wrote a line; false when it ended before. */
+  get ready(): Promise<boolean> {
+    return this.#ready.promise;
+  }
+
+  get ended(): Promise<End> {
+    return this.#ended.promise;
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  /** Asks it to end in good order. */
+  askToEnd(): void {
+    this.#child.stdin?.write('end\n');
+  }
+
+  #becameReady(): void {
+    this.#wasReady = true;
+    this.#ready.resolve(true);
+  }
+
+  #hasEnded(code: number | null, signal: NodeJS.Signals | null): void {
+    const reached = new RegExp(`^${FAILPOINT_REACHED}: (\\S+)$`, 'm').exec(this.#errorText)?.[1];
+    const failpoint = FAILPOINTS.find((name) => name === reached);
+    this.#ready.resolve(false);
+    this.#ended.resolve({ code, signal, failpoint, wasReady: this.#wasReady, errorText: this.#errorText });
+  }
+}

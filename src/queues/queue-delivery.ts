@@ -21,6 +21,8 @@ export class QueueDelivery implements Delivery, Participant {
   readonly #entry: WindowEntry;
   readonly #owner: DeliveryOwner;
   readonly #slot: number;
+  /** As they were at the receipt: they leave the queue with the message, and are asked for afterwards too. */
+  readonly #counts: AttemptCounts;
   #state: 'held' | 'leaving' | 'gone' | 'inDoubt' | 'released' = 'held';
 
   constructor(queue: Queue, entry: WindowEntry, owner: DeliveryOwner, slot: number) {
@@ -28,6 +30,7 @@ export class QueueDelivery implements Delivery, Participant {
     this.#entry = entry;
     this.#owner = owner;
     this.#slot = slot;
+    this.#counts = queue.attempts.of(entry.position);
   }
 
   get queue(): string {
@@ -51,11 +54,11 @@ export class QueueDelivery implements Delivery, Participant {
   }
 
   get failedAttempts(): number {
-    return this.#queue.attempts.of(this.#entry.position).failed;
+    return this.#counts.failed;
   }
 
   get deaths(): number {
-    return this.#queue.attempts.of(this.#entry.position).deaths;
+    return this.#counts.deaths;
   }
 
   complete(work: UnitOfWork): void {

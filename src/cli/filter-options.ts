@@ -1,4 +1,4 @@
-import { InvalidOption } from '../message/errors.ts';
+import { nearestName } from '../message/posthorn-error.ts';
 import type { MessageFilter } from '../operations/message-filter.ts';
 import { UsageError } from './errors.ts';
 import { parseDuration } from './values.ts';
@@ -73,6 +73,11 @@ function splitFilter(text: string): [(typeof FILTER_NAMES)[number], string] {
   if (equals === -1)
     throw new UsageError(`--filter '${text}' is not NAME=VALUE.`, `Names are ${FILTER_NAMES.join(', ')}.`);
   const name = FILTER_NAMES.find((known) => known === text.slice(0, equals));
-  if (name === undefined) throw InvalidOption.unknown(`--filter ${text.slice(0, equals)}`, FILTER_NAMES);
+  if (name === undefined) {
+    const given = text.slice(0, equals);
+    const nearest = nearestName(given, FILTER_NAMES);
+    const mend = nearest === undefined ? `There are ${FILTER_NAMES.join(', ')}.` : `Did you mean '${nearest}'?`;
+    throw new UsageError(`There is no filter '${given}'.`, mend);
+  }
   return [name, text.slice(equals + 1)];
 }

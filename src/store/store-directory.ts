@@ -27,9 +27,10 @@ export function openStoreDirectory(options: OpenDirectoryOptions): DatabaseSync 
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(databasePath, { enableForeignKeyConstraints: false, timeout: 0 });
-    database.exec(
-      `PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL`,
-    );
+    database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    // Only for a new one: on an existing database the second is a write, and a store on a failed disk may still be read.
+    const isNew = readPragma(database, 'page_count') === 0;
+    if (isNew) database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL`);
     database.exec('PRAGMA journal_mode = WAL');
     configure(database, options.synchronous ?? 'FULL');
     prepareSchema(database, { ...options, databasePath });

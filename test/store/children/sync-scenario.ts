@@ -1,0 +1,90 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { nodeIo } from '../../../src/io/node-io.ts';
+import { PosthornError } from '../../../src/message/posthorn-error.ts';
+import type { Store } from '../../../src/store/store.ts';
+import { openStore } from '../../../src/store/worker-store.ts';
+import { PLACES, put, readAll } from '../store-fixture.ts';
+import { orderSyncs } from '../sync-faults.ts';
+
+/* Plays one scenario on the store `directory` with syncs that are slow or fail, and writes what it saw as JSON. */
+
+const [directory = '', scenario = '', synchronous] = process.argv.slice(2);
+const store = await openStore({ directory, io: nodeIo(), synchronous: synchronous === 'NORMAL' ? 'NORMAL' : 'FULL' });
+await store.commit({ operations: PLACES });
+const conditions: string[] = [];
+store.onCondition(({ state }) => conditions.push(state));
+
+const scenarios: Record<string, (store: Store) => Promise<unknown>> = { acknowledge, failOnce, failAlways, stall };
+const result = await scenarios[scenario]?.(store);
+console.log(JSON.stringify({ ...(result as object), conditions }));
+await store.close();
+
+/** 40 producers, each at its own pace: when was a unit handed over, when was it answered? */
+async function acknowledge(): Promise<unknown> {
+  orderSyncs({ delayMs: 20 });
+  const answers: { handedOverNs: string; answeredNs: string }[] = [];
+  const produce = async (producer: number): Promise<void> => {
+    for (let round = 0; round < 8; round++) {
+      for (let pause = 0; pause < producer * 3; pause++) await turn();
+      const handedOverNs = String(process.hrtime.bigint());
+      await store.commit({ operations: [put(1, producer * 1000 + round, 'x')] });
+      answers.push({ handedOverNs, answeredNs: String(process.hrtime.bigint()) });
+    }
+  };
+  await Promise.all(Array.from({ length: 40 }, (_, producer) => produce(producer)));
+  orderSyncs({});
+  return { answers };
+}
+
+async function failOnce(): Promise<unknown> {
+  const outcomes = await commitRange(0, 10);
+  orderSyncs({ failures: 1 });
+  outcomes.push(...(await commitRange(10, 30)));
+  outcomes.push(...(await commitRange(30, 40)));
+  return { outcomes, positions: await positions(), condition: store.condition.state };
+}
+
+async function failAlways(): Promise<unknown> {
+  const outcomes = await commitRange(0, 10);
+  orderSyncs({ failures: 'all' });
+  outcomes.push(...(await commitRange(10, 30)));
+  outcomes.push(...(await commitRange(30, 40)));
+  return { outcomes, positions: await positions(), condition: store.condition.state };
+}
+
+/** While one sync takes three seconds, how often does the event loop turn, and how long does it stand still at most? */
+async function stall(): Promise<unknown> {
+  orderSyncs({ delayMs: 3000 });
+  const startedMs = performance.now();
+  let answeredAfterMs = 0;
+  const commit = store.commit({ operations: [put(1, 1, 'x')] }).then(() => {
+    answeredAfterMs = performance.now() - startedMs;
+  });
+  let turns = 0;
+  let longestMs = 0;
+  let lastMs = startedMs;
+  while (answeredAfterMs === 0) {
+    await turn();
+    turns++;
+    longestMs = Math.max(longestMs, performance.now() - lastMs);
+    lastMs = performance.now();
+  }
+  orderSyncs({});
+  await commit;
+  return { turns, longestMs, answeredAfterMs };
+}
+
+/** Hands over one unit per position at once; the code of each refusal, or 'stored'. */
+async function commitRange(from: number, to: number): Promise<string[]> {
+  const commits = Array.from({ length: to - from }, (_, index) =>
+    store.commit({ operations: [put(1, from + index, 'x')] }).then(
+      () => 'stored',
+      (error) => (error instanceof PosthornError ? error.code : String(error)),
+    ),
+  );
+  return Promise.all(commits);
+}
+
+async function positions(): Promise<number[]> {
+  return (await readAll(store, 1)).map(({ position }) => position);
+}

@@ -1,4 +1,5 @@
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { isSystemError } from './files.ts';
 
 /** Waits for connections on the Unix socket at `path`; the file must not exist. Resolves when connections are taken. */
 export function listenLocally(path: string, accept: (socket: LocalSocket) => void): Promise<LocalListener> {
@@ -20,7 +21,7 @@ export function listenLocally(path: string, accept: (socket: LocalSocket) => voi
   });
 }
 
-/** Connects to the Unix socket at `path`; rejects with the system's error, `code` ENOENT or ECONNREFUSED when nobody listens. */
+/** Connects to the Unix socket at `path`; rejects with the system's error, see `isNobodyThere`. */
 export function connectLocally(path: string): Promise<LocalSocket> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(path);
@@ -30,6 +31,11 @@ export function connectLocally(path: string): Promise<LocalSocket> {
       resolve(localSocketOf(socket));
     });
   });
+}
+
+/** True for an error of `connectLocally` that says: nobody listens there, or whoever did died before it took the connection. */
+export function isNobodyThere(error: unknown): boolean {
+  return isSystemError(error, 'ENOENT', 'ECONNREFUSED', 'ECONNRESET');
 }
 
 export interface LocalListener {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { exists, isSystemError, namesIn } from '../io/files.ts';
+import { exists, namesIn } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
+import { isNobodyThere } from '../io/local-socket.ts';
 import { PosthornError } from '../message/posthorn-error.ts';
 import type { OwnerRecord } from '../store/owner-record.ts';
 import { DATABASE_FILE } from '../store/store-directory.ts';
@@ -75,7 +76,7 @@ export class OperatorConnection {
       return this.#client;
     } catch (error) {
       // The owner has just died, is ending, or has not begun to listen: the lock tells which.
-      if (isSystemError(error, 'ENOENT', 'ECONNREFUSED')) return undefined;
+      if (isNobodyThere(error)) return undefined;
       throw new OwnerUnreachable(this.#directory, describeOwner(record), (error as Error).message, { cause: error });
     }
   }

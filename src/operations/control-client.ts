@@ -19,7 +19,7 @@ export class ControlClient {
     this.#socket = socket;
   }
 
-  /** @throws the system's error, ENOENT or ECONNREFUSED when nobody listens there */
+  /** @throws the system's error; `isNobodyThere` tells when that says that nobody listens */
   static async connect(socketPath: string): Promise<ControlClient> {
     const client = new ControlClient(socketPath, await connectLocally(socketPath));
     client.#socket.keepProcessAlive(false);

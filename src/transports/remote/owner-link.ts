@@ -1,5 +1,5 @@
-import { isSystemError } from '../../io/files.ts';
 import type { Io } from '../../io/io.ts';
+import { isNobodyThere } from '../../io/local-socket.ts';
 import { ControlClient, operationsAskedWith } from '../../operations/control-client.ts';
 import { ControlConnectionLost, OwnerUnreachable } from '../../operations/errors.ts';
 import type { ManagerDescription } from '../../operations/operations.ts';
@@ -97,7 +97,7 @@ export class OwnerLink {
       return client;
     } catch (error) {
       client?.close();
-      if (error instanceof ControlConnectionLost || isSystemError(error, 'ENOENT', 'ECONNREFUSED')) return undefined;
+      if (error instanceof ControlConnectionLost || isNobodyThere(error)) return undefined;
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 import type { Io } from '../../io/io.ts';
 import { formatAddress } from '../../message/address.ts';
 import { invariant, PosthornError } from '../../message/posthorn-error.ts';
-import { ControlConnectionLost } from '../../operations/errors.ts';
+import { ControlConnectionLost, OwnerUnreachable } from '../../operations/errors.ts';
 import type { SendRequest, SentMessage } from '../../operations/operations.ts';
 import { runningOwner } from '../../operations/running-owner.ts';
 import { makeSendGate, type SendGate } from '../../operations/send-gate.ts';
@@ -92,7 +92,7 @@ export class RemoteDispatcher implements Dispatcher {
           return;
         } catch (error) {
           this.#settled.push(...settled);
-          if (!isPassing(error)) throw wasAsked ? error : notSent(error, this.#link.socketPath);
+          if (!isPassing(error)) throw wasAsked ? this.#perhapsSent(error) : notSent(error, this.#link.socketPath);
           if (this.#io.clock.monotonicNowMs() >= deadlineMs)
             throw wasAsked ? sendOutcomeUnknown(this.#timeoutMs) : error;
         }
@@ -100,6 +100,11 @@ export class RemoteDispatcher implements Dispatcher {
     } finally {
       timer.cancel();
     }
+  }
+
+  /** What the queue manager refused is not stored. When it could not be asked again, its first answer is lost. */
+  #perhapsSent(error: unknown): unknown {
+    return error instanceof OwnerUnreachable ? sendOutcomeUnknown(this.#timeoutMs) : error;
   }
 }
 

@@ -35,8 +35,8 @@ export class CrashRun {
     const { kills, failpoints, seed, tell } = this.#options;
     const startedMs = performance.now();
     const fraction = seededFraction(seed);
-    const sender = new LifeProcess('web.ts', [this.#store, this.#ledger]);
-    const deaths = planDeaths(kills, failpoints, fraction);
+    const sender = await this.#firstLife();
+    const deaths = planDeaths(kills - 1, failpoints, fraction);
     while (deaths.length > 0 && this.#unexpectedEnds.length === 0) {
       const death = deaths.shift() as Death;
       tell(`kill ${this.#kills + 1} of ${kills}: ${death.kind === 'failpoint' ? death.failpoint : 'at random'}`);
@@ -45,8 +45,7 @@ export class CrashRun {
       if (!wasReached && death.kind === 'failpoint' && death.passage > 1) deaths.push({ ...death, passage: 1 });
     }
     tell('draining');
-    sender.askToEnd();
-    await this.#endInOrder('drain.ts', sender);
+    await this.#lastLife(sender);
     const contents = await this.#readStore();
     return {
       seed,
@@ -61,11 +60,26 @@ export class CrashRun {
     };
   }
 
+  /** Lives until the process that sends over its control socket has found it, and is the first to be killed. */
+  async #firstLife(): Promise<LifeProcess> {
+    const life = this.#startLife();
+    await life.ready;
+    const sender = new LifeProcess('web.ts', [this.#store, this.#ledger]);
+    if (!(await sender.ready)) this.#unexpectedEnds.push(`the sender: ${describeEnd(await sender.ended)}`);
+    life.kill();
+    this.#countKill(await life.ended);
+    return sender;
+  }
+
+  #startLife(environment?: Readonly<Record<string, string>>): LifeProcess {
+    return new LifeProcess('life.ts', [this.#store, this.#ledger, String(++this.#lives)], environment);
+  }
+
   /** True when the process died as planned; one that did not come by its failpoint in time is killed all the same. */
   async #live(death: Death): Promise<boolean> {
     const armed =
       death.kind === 'failpoint' ? { POSTHORN_FAILPOINT: `${death.failpoint}:${death.passage}` } : undefined;
-    const life = new LifeProcess('life.ts', [this.#store, this.#ledger, String(++this.#lives)], armed);
+    const life = this.#startLife(armed);
     const reaper = this.#killInTime(life, death);
     const end = await life.ended;
     reaper.cancel();
@@ -74,11 +88,15 @@ export class CrashRun {
       if (!wasAsked) this.#unexpectedEnds.push(`life ${this.#lives}, ${JSON.stringify(death)}: ${describeEnd(end)}`);
       return false;
     }
+    this.#countKill(end);
+    return death.kind === 'random' || end.failpoint !== undefined;
+  }
+
+  #countKill(end: End): void {
     this.#kills++;
     if (!end.wasReady) this.#killsBeforeReady++;
     if (end.failpoint === undefined) this.#killsAtRandomMoments++;
     else this.#killsByFailpoint.set(end.failpoint, (this.#killsByFailpoint.get(end.failpoint) ?? 0) + 1);
-    return death.kind === 'random' || end.failpoint !== undefined;
   }
 
   /** Kills the process at its random moment; at a failpoint it kills itself, within a limit. */
@@ -103,11 +121,14 @@ export class CrashRun {
     };
   }
 
-  /** Runs the last life to its end; the sender needs it for its last answers. */
-  async #endInOrder(program: string, sender: LifeProcess): Promise<void> {
-    const last = await new LifeProcess(program, [this.#store]).ended;
+  /** The sender gets its last answers from it; then it drains all queues and ends in good order. */
+  async #lastLife(sender: LifeProcess): Promise<void> {
+    const life = new LifeProcess('drain.ts', [this.#store]);
+    sender.askToEnd();
     const senderEnd = await sender.ended;
-    for (const [what, end] of Object.entries({ 'the last life': last, 'the sender': senderEnd })) {
+    life.askToEnd();
+    const lastEnd = await life.ended;
+    for (const [what, end] of Object.entries({ 'the sender': senderEnd, 'the last life': lastEnd })) {
       if (end.code !== 0) this.#unexpectedEnds.push(`${what}: ${describeEnd(end)}`);
     }
   }

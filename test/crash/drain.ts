@@ -7,8 +7,9 @@ import { returnAll } from './return-all.ts';
 import { QUEUES } from './workload.ts';
 
 /*
- * The last life of the crash test: nothing is sent any more, what was broken is repaired, everything that failed is
- * returned to source, and it ends in good order when nothing is on its way. `node drain.ts DIRECTORY`
+ * The last life of the crash test: what was broken is repaired. When a line on its standard input says that nothing more
+ * is sent, everything that failed is returned to source, and it ends in good order when nothing is on its way.
+ * `node drain.ts DIRECTORY`
  */
 
 /** Queues in which no message may stay. */
@@ -18,11 +19,13 @@ const [directory = ''] = process.argv.slice(2);
 const { timers } = nodeIo();
 const manager = await openQueueManager({ directory, machine: 'crash' });
 const endpoints = await startEndpoints(manager, { isRepaired: true });
+await new Promise((resolve) => process.stdin.once('data', resolve));
 await untilQuiet(manager);
 await returnAll(new LocalOperations(manager, nodeIo()));
 await untilQuiet(manager);
 await endpoints.stop();
 await manager.close();
+process.exit(0);
 
 /** Resolves when no message waits for a handler, for a delay or for its expiry. */
 function untilQuiet(owner: QueueManager): Promise<void> {

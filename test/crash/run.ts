@@ -8,7 +8,7 @@ import { describeReport, isPassed } from './report.ts';
 
 const USAGE = `npm run test:crash -- [--kills N] [--minimum N] [--failpoint NAME]… [--seed N] [--directory DIR] [--json]
 
-  --kills N         processes to kill; default 100. At least one for each failpoint
+  --kills N         processes to kill; default 100. At least one for each failpoint, and one more
   --minimum N       messages that must have been accepted, and handled; default 10000
   --failpoint NAME  only these failpoints instead of all ${FAILPOINTS.length}; may be given more than once
   --seed N          the plan of an earlier run, which prints it
@@ -62,7 +62,7 @@ function readOptions(given: readonly string[]): CrashOptions {
   });
   const failpoints = (values.failpoint ?? FAILPOINTS).map(readFailpoint);
   const kills = readNumber('--kills', values.kills);
-  if (kills < failpoints.length) {
+  if (kills <= failpoints.length) {
     throw new Error(
       `${kills} kills do not reach ${failpoints.length} failpoints: raise --kills, or name some with --failpoint.`,
     );

@@ -14,6 +14,7 @@ const ledger = new LedgerWriter(ledgerPath);
 const endpoint = new Endpoint('web', { sendOnly: true, directory, logger: silentLogger });
 await endpoint.start();
 const sending = keepSending(endpoint, ledger, { writer: 'web', concurrency: 4, pauseMs: 5, isBehind: () => false });
+process.stdout.write('ready\n');
 process.stdin.once('data', () => void end());
 
 async function end(): Promise<void> {

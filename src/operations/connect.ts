@@ -3,6 +3,7 @@ import { exists, namesIn } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
 import { isNobodyThere } from '../io/local-socket.ts';
 import { PosthornError } from '../message/posthorn-error.ts';
+import { StoreUnreachable } from '../store/errors.ts';
 import type { OwnerRecord } from '../store/owner-record.ts';
 import { DATABASE_FILE } from '../store/store-directory.ts';
 import { ControlClient, operationsAskedWith } from './control-client.ts';
@@ -120,11 +121,19 @@ function isPassing(error: unknown): boolean {
 }
 
 function requireQueueManager(directory: string): void {
-  const names = namesIn(directory);
+  const names = readNames(directory);
   if (names === undefined)
     throw new NoQueueManager(directory, exists(directory) ? 'it is not a directory' : 'it does not exist');
   if (names.length === 0) throw new NoQueueManager(directory, 'it is empty');
   if (!exists(join(directory, DATABASE_FILE))) throw new NoQueueManager(directory, `it holds no '${DATABASE_FILE}'`);
+}
+
+function readNames(directory: string): readonly string[] | undefined {
+  try {
+    return namesIn(directory);
+  } catch (error) {
+    throw new StoreUnreachable(directory, error instanceof Error ? error.message : String(error));
+  }
 }
 
 function describeOwner(record: OwnerRecord): string {

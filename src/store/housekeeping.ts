@@ -29,9 +29,18 @@ export class Housekeeping {
   /** After each group, when its answers are on their way. Throws what SQLite throws. */
   afterGroup(engine: Engine): void {
     const frames = engine.walFrames();
-    if (frames > this.#framesLimit) this.#checkpoint(engine);
+    if (frames > this.#framesLimit) {
+      this.#checkpoint(engine);
+      // A store that is never idle needs its reserve too.
+      this.#buildReserve();
+    }
     this.#isDisturbed = true;
     this.#scheduleIdleStep(IDLE_AFTER_MS);
+  }
+
+  /** What the log may take on disk while all is well. */
+  get logBytesMax(): number {
+    return this.#framesLimitMax * PAGE_BYTES;
   }
 
   stop(): void {
@@ -77,9 +86,13 @@ export class Housekeeping {
       engine.checkpoint({ truncate: false });
       return STEP_PAUSE_MS;
     }
+    return this.#buildReserve();
+  }
+
+  /** One piece; the delay before the next, or undefined when it is whole or there is no room for it. */
+  #buildReserve(): number | undefined {
     const { reserve } = this.#options;
-    if (reserve.isWhole) return undefined;
-    if (reserve.freeBytes() < reserve.lowWaterBytes + reserve.missingBytes) return undefined;
+    if (reserve.isWhole || reserve.freeBytes() < reserve.lowWaterBytes + reserve.missingBytes) return undefined;
     try {
       reserve.buildStep();
       return STEP_PAUSE_MS;

@@ -132,11 +132,12 @@ export class StoreCore {
     if (this.#isClosed) return;
     try {
       if (this.#condition.state === 'failed') return;
-      this.#withRoom(() => this.#engine.markClosed());
+      // On a full disk the next opening finds a log to copy and no mark; nothing is missing.
+      this.#unlessFull(() => this.#engine.markClosed());
       const { directory } = this.#options;
       if (directory === undefined) return;
       failpoint('close.before-final-checkpoint');
-      this.#engine.checkpoint({ truncate: true });
+      this.#unlessFull(() => this.#engine.checkpoint({ truncate: true }));
       failpoint('close.after-final-checkpoint');
       this.#markOwnerEnded(directory);
     } finally {
@@ -245,10 +246,14 @@ export class StoreCore {
   #giveUpReserve(): void {
     this.#reserve?.release();
     this.#enterFull(this.#reserve?.freeBytes() ?? 0);
+    this.#unlessFull(() => this.#engine.checkpoint({ truncate: true }));
+  }
+
+  /** Goes on when there is no room for this now; it is done at the next look. */
+  #unlessFull(work: () => void): void {
     try {
-      this.#engine.checkpoint({ truncate: true });
+      work();
     } catch (error) {
-      // Even the copying of the log may find no room; shrinking units are tried all the same.
       if (sqliteFailure(error) !== 'full') throw error;
     }
   }
@@ -264,10 +269,10 @@ export class StoreCore {
   #tryToLeaveFull(): void {
     const reserve = this.#reserve;
     if (reserve === undefined) return;
-    // First the free pages, then the log: what moving pages wrote is given back too.
-    this.#engine.vacuum(VACUUM_PAGES_WHEN_FULL);
-    this.#engine.checkpoint({ truncate: true });
-    if (reserve.freeBytes() < reserve.lowWaterBytes * 1.25 + reserve.missingBytes) return;
+    this.#giveSpaceBack();
+    // A margin, so that the log of the next groups does not end it at once.
+    const marginBytes = Math.max(reserve.lowWaterBytes / 4, 2 * (this.#housekeeping?.logBytesMax ?? 0));
+    if (reserve.freeBytes() < reserve.lowWaterBytes + reserve.missingBytes + marginBytes) return;
     try {
       while (!reserve.isWhole) reserve.buildStep();
     } catch {
@@ -276,6 +281,20 @@ export class StoreCore {
     }
     this.#unwatchedBytes = 0;
     this.#become({ state: 'ready' });
+  }
+
+  /** Moving pages writes to the log, so little is moved at a time, and the log's space is given back before and after. */
+  #giveSpaceBack(): void {
+    const endMs = this.#options.nowMs() + GIVING_BACK_MS_MAX;
+    let freePages = Number.POSITIVE_INFINITY;
+    do {
+      this.#unlessFull(() => this.#engine.checkpoint({ truncate: true }));
+      const before = freePages;
+      freePages = this.#engine.freePages();
+      if (freePages === 0 || freePages >= before) return;
+      this.#unlessFull(() => this.#engine.vacuum(VACUUM_PAGES_WHEN_FULL));
+    } while (this.#options.nowMs() < endMs);
+    this.#unlessFull(() => this.#engine.checkpoint({ truncate: true }));
   }
 
   /** Runs what opening and closing write, once more without the reserve when the disk is full. */
@@ -375,4 +394,6 @@ const NO_LIMIT = { onlyShrinking: false, freeBytes: 0 };
 const LOOK_EVERY_MS = 1000;
 /** A byte of a unit takes at most about this many on disk for a while: in the log, in the database, and in pages half full. */
 const DISK_BYTES_PER_BYTE = 8;
-const VACUUM_PAGES_WHEN_FULL = 512;
+const VACUUM_PAGES_WHEN_FULL = 64;
+/** After a group; commits wait meanwhile. */
+const GIVING_BACK_MS_MAX = 10;

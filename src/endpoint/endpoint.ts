@@ -150,9 +150,13 @@ export class Endpoint implements AsyncDisposable {
 
   /**
    * Receives no more, waits for running handlers, aborts those that are not done by `timeoutMs`, and lets go of the queue
-   * manager. Messages of aborted handlers are available at once.
+   * manager. Messages of aborted handlers are available at once. A second call with a time of its own can only shorten
+   * the first.
    */
   stop(options: StopOptions = {}): Promise<void> {
+    if (this.#stopping !== undefined && options.timeoutMs !== undefined) {
+      this.#receiving?.loop.hurryStop(options.timeoutMs);
+    }
     this.#stopping ??= this.#stop(options.timeoutMs ?? STOP_TIMEOUT_MS);
     return this.#stopping;
   }

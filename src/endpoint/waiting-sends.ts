@@ -6,15 +6,15 @@ import type { Verb } from '../pipeline/outgoing-pipeline.ts';
  * Sends that wait until there is room on the way to the disk, in the order in which they were called.
  *
  * A program may call `send` a million times without awaiting one. A waiting send costs some 130 bytes and not the
- * kilobytes of a built message: what was handed in is kept in one flat array for many, and a whole chunk of sends hangs
- * on one promise whose reactions run in order, so that no send needs a closure or a resolver of its own.
+ * kilobytes of a built message: what was handed in is kept in one flat array for many, and all sends that wait for the
+ * same admission hang on its one promise, whose reactions run in order, so that no send needs a closure or a resolver of
+ * its own.
  */
 export class WaitingSends {
   readonly #admission: () => Promise<void> | undefined;
   readonly #send: SendNow;
-  /** The first one is next to be let through. */
-  readonly #chunks: Chunk[] = [];
-  #isLettingThrough = false;
+  /** The newest; those before it are on their way out, and a newcomer goes behind them all. */
+  #last: Chunk | undefined;
 
   constructor(admission: () => Promise<void> | undefined, send: SendNow) {
     this.#admission = admission;
@@ -23,25 +23,21 @@ export class WaitingSends {
 
   /** Sends now when there is room and nobody waits, else when it is its turn. */
   send(verb: Verb, type: Contract | string, body: unknown, options: SendOptions | undefined): Promise<Sent> {
-    if (this.#chunks.length === 0 && this.#admission() === undefined) return this.#send(verb, type, body, options);
-    let chunk = this.#chunks.at(-1);
-    if (chunk === undefined || chunk.isFull) {
-      chunk = new Chunk(this.#send);
-      this.#chunks.push(chunk);
+    const gate = this.#admission();
+    const last = this.#last;
+    if (gate === undefined && (last === undefined || last.isEmpty)) {
+      this.#last = undefined;
+      return this.#send(verb, type, body, options);
     }
-    const sent = chunk.add(verb, type, body, options);
-    if (!this.#isLettingThrough) void this.#letThrough();
-    return options?.signal === undefined ? sent : abortable(sent, chunk, options.signal);
-  }
-
-  async #letThrough(): Promise<void> {
-    this.#isLettingThrough = true;
-    for (let chunk = this.#chunks[0]; chunk !== undefined; chunk = this.#chunks[0]) {
-      await this.#admission();
-      await chunk.letThrough();
-      this.#chunks.shift();
+    const chunk =
+      last?.takes(gate, verb, type) === true ? last : new Chunk(gate ?? last?.gate ?? OPEN, verb, type, this.#send);
+    this.#last = chunk;
+    if (options?.signal !== undefined) {
+      return abortable(options.signal, (isDue) =>
+        chunk.addTurn(() => isDue() && this.#send(verb, type, body, options)),
+      );
     }
-    this.#isLettingThrough = false;
+    return chunk.add(body, options);
   }
 }
 
@@ -52,56 +48,82 @@ export type SendNow = (
   options: SendOptions | undefined,
 ) => Promise<Sent>;
 
-const CHUNK_SENDS = 256;
-const FIELDS = 4;
+const OPEN = Promise.resolve();
 
-/** Sends that are let through together. */
+/** Sends of one type that wait for one admission. */
 class Chunk {
-  readonly #gate = Promise.withResolvers<void>();
+  readonly gate: Promise<void>;
+  readonly verb: Verb;
+  readonly type: Contract | string;
   readonly #sendNext: () => Promise<Sent>;
-  /** Verb, type, body and options of one send after the other. */
-  readonly #fields: unknown[] = [];
-  #isOpen = false;
-  #position = 0;
+  /** Body and options of one send after the other. */
+  readonly #fields: unknown[] = new Array(FIELDS_PREPARED);
+  #fieldCount = 0;
+  #next = 0;
+  #waitingCount = 0;
 
-  constructor(send: SendNow) {
+  constructor(gate: Promise<void>, verb: Verb, type: Contract | string, send: SendNow) {
+    this.gate = gate;
+    this.verb = verb;
+    this.type = type;
     // One function for the whole chunk: reactions of one promise run in the order in which they were added.
     this.#sendNext = () => {
-      const fields = this.#fields.slice(this.#position, this.#position + FIELDS);
-      this.#fields.fill(undefined, this.#position, this.#position + FIELDS);
-      this.#position += FIELDS;
-      return send(...(fields as Parameters<SendNow>)); // put there by `add`, one send for each reaction
+      const body = this.#takeField();
+      const options = this.#takeField() as SendOptions | undefined; // put there by `add`
+      this.#waitingCount--;
+      return send(verb, type, body, options);
     };
   }
 
-  get isFull(): boolean {
-    return this.#isOpen || this.#fields.length >= CHUNK_SENDS * FIELDS;
+  /** True for a send that belongs here: no gate means behind the newest. */
+  takes(gate: Promise<void> | undefined, verb: Verb, type: Contract | string): boolean {
+    return (gate === undefined || gate === this.gate) && verb === this.verb && type === this.type;
   }
 
-  get isOpen(): boolean {
-    return this.#isOpen;
+  /** True when all were handed over. */
+  get isEmpty(): boolean {
+    return this.#waitingCount === 0;
   }
 
-  add(verb: Verb, type: Contract | string, body: unknown, options: SendOptions | undefined): Promise<Sent> {
-    this.#fields.push(verb, type, body, options);
-    return this.#gate.promise.then(this.#sendNext);
+  add(body: unknown, options: SendOptions | undefined): Promise<Sent> {
+    this.#waitingCount++;
+    this.#fields[this.#fieldCount++] = body;
+    this.#fields[this.#fieldCount++] = options;
+    return this.gate.then(this.#sendNext);
   }
 
-  /** Resolves when all have been handed over; not when they are sent. */
-  letThrough(): Promise<void> {
-    this.#isOpen = true;
-    this.#gate.resolve();
-    return this.#gate.promise;
+  /** For the few that bring a function of their own. */
+  addTurn<Result>(action: () => Result): Promise<Awaited<Result>> {
+    this.#waitingCount++;
+    return this.gate.then(() => {
+      this.#waitingCount--;
+      return action();
+    }) as Promise<Awaited<Result>>;
+  }
+
+  #takeField(): unknown {
+    const field = this.#fields[this.#next];
+    this.#fields[this.#next++] = undefined;
+    return field;
   }
 }
 
-/** Gives up while it waits. What was handed over is sent, so then the signal changes nothing. */
-function abortable(sent: Promise<Sent>, chunk: Chunk, signal: AbortSignal): Promise<Sent> {
+/** The store lets in some 256 together; a chunk that is larger grows. */
+const FIELDS_PREPARED = 512;
+
+/**
+ * Rejects as soon as `signal` is aborted while the send waits. What was handed over is sent, so from its turn on the
+ * signal changes nothing.
+ */
+function abortable(signal: AbortSignal, wait: (isDue: () => boolean) => Promise<Sent | false>): Promise<Sent> {
   return new Promise((resolve, reject) => {
-    const giveUp = (): void => {
-      if (!chunk.isOpen) reject(signal.reason);
-    };
+    const giveUp = (): void => reject(signal.reason);
     signal.addEventListener('abort', giveUp, { once: true });
-    sent.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+    const isDue = (): boolean => {
+      signal.removeEventListener('abort', giveUp);
+      return !signal.aborted;
+    };
+    if (signal.aborted) giveUp();
+    wait(isDue).then((sent) => (sent === false ? giveUp() : resolve(sent)), reject);
   });
 }

@@ -92,6 +92,11 @@ export class ProcessingLoop {
     this.#reaper.stop();
   }
 
+  /** While it stops: what still runs `timeoutMs` from now is aborted, whatever `stop` was told. */
+  hurryStop(timeoutMs: number): void {
+    this.#parts.io.timers.after(timeoutMs, () => this.#abortRunning());
+  }
+
   /** More handlers may be allowed to run than before. */
   lookAgain(): void {
     if (this.#isWaking || this.#wakePump === undefined) return;

@@ -56,11 +56,22 @@ export async function host(context: VerbContext, files: readonly string[], optio
     const exitCode = await ending.promise;
     await running.stop({ timeoutMs });
     logger.info('Stopped.');
+    endSoon(context, exitCode, logger);
     return exitCode;
   } finally {
     signals.stopListening();
   }
 }
+
+/** Timers and connections of the modules may outlive their endpoints; the process does not. */
+function endSoon(context: VerbContext, exitCode: ExitCode, logger: Logger): void {
+  context.io.timers.after(LEFTOVERS_MS_MAX, () => {
+    logger.warn('A timer or connection of an endpoint module is still open; the process ends without it.');
+    process.exit(exitCode);
+  });
+}
+
+const LEFTOVERS_MS_MAX = 2000;
 
 export function parseRole(text: string): 'server' | 'client' {
   if (text === 'server' || text === 'client') return text;

@@ -24,13 +24,12 @@ export async function reopenStore(options: ReopenOptions): Promise<OpenedAgain |
         return new StoreFailed('another process opened the directory while the store was being reopened');
       }
       const engine = new Engine(database, options.nowMs);
-      engine.checkpoint({ truncate: true });
+      copyLog(engine, options);
       return { database, engine };
     } catch (error) {
       closeQuietly(database);
       if (error instanceof StoreDamaged) return error;
       if (sqliteFailure(error) === 'damaged') return new StoreDamaged(options.directory, messageOf(error));
-      if (sqliteFailure(error) === 'full') options.onFull();
       lastFailure = messageOf(error);
     }
   }
@@ -46,12 +45,22 @@ export interface ReopenOptions {
   open(): DatabaseSync;
   isClosed(): boolean;
   /** The disk has no room even for copying the log. */
-  onFull(): void;
+  onFull(engine: Engine): void;
 }
 
 export interface OpenedAgain {
   readonly database: DatabaseSync;
   readonly engine: Engine;
+}
+
+function copyLog(engine: Engine, options: ReopenOptions): void {
+  try {
+    engine.checkpoint({ truncate: true });
+  } catch (error) {
+    if (sqliteFailure(error) !== 'full') throw error;
+    options.onFull(engine);
+    engine.checkpoint({ truncate: true });
+  }
 }
 
 /** For a database whose disk has failed already: that failure is the one that is reported. */

@@ -2,7 +2,8 @@ import type { DatabaseSync } from 'node:sqlite';
 import { failpoint } from '../io/failpoint.ts';
 import type { CoreOptions } from './core-options.ts';
 import { DiskReserve } from './disk-reserve.ts';
-import { Engine, type Refusals } from './engine.ts';
+import { DiskRoom, isFull, LOOK_EVERY_MS } from './disk-room.ts';
+import { Engine, type GroupOptions, type Refusals } from './engine.ts';
 import {
   OutcomeUnknown,
   StoreDamaged,
@@ -41,7 +42,7 @@ import type { StoredOperation } from './unit-codec.ts';
 export class StoreCore {
   readonly opened: StoreOpened;
   readonly #options: CoreOptions;
-  readonly #reserve: DiskReserve | undefined;
+  readonly #room: DiskRoom | undefined;
   readonly #housekeeping: Housekeeping | undefined;
   readonly #owner: OwnerRecord | undefined;
   readonly #epoch: number;
@@ -50,9 +51,6 @@ export class StoreCore {
   #condition: StoreCondition = { state: 'ready' };
   #recovery: Promise<unknown> | undefined;
   #isClosed = false;
-  /** Bytes that may be handed over before the free space is looked at again. */
-  #unwatchedBytes = 0;
-  #lookedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: CoreOptions) {
     this.#options = options;
@@ -62,13 +60,14 @@ export class StoreCore {
       this.#engine = new Engine(this.#database, options.nowMs);
       if (options.directory !== undefined) {
         const { directory } = options;
-        this.#reserve = new DiskReserve(directory, options);
+        const reserve = new DiskReserve(directory, options);
         this.#owner = ownerRecordOfThisProcess({ ...options, startedAtMs: options.wallNowMs() });
         this.#housekeeping = new Housekeeping({
           ...options,
-          reserve: this.#reserve,
+          reserve,
           runGuarded: (step) => this.#guard(() => step(this.#engine)),
         });
+        this.#room = new DiskRoom(reserve, { ...options, logBytesMax: this.#housekeeping.logBytesMax });
         this.#withRoom(() => writeOwnerRecord(directory, this.#ownerRecord()));
       }
       const found = this.#withRoom(() => this.#engine.takeOver());
@@ -113,7 +112,7 @@ export class StoreCore {
   /** Commits the units as one group and returns the refused ones; a promise when the disk failed and must be looked at. */
   commit(units: Units, byteCount: number): Refusals | Promise<Refusals> {
     if (this.#condition.state === 'failed') return refuseAll(units, this.#whyFailed());
-    this.#watchSpace(byteCount);
+    if (this.#condition.state === 'ready' && this.#room?.isScarceAfter(byteCount)) this.#enterFull();
     try {
       return this.#engine.commitGroup(units, this.#groupOptions());
     } catch (error) {
@@ -132,12 +131,13 @@ export class StoreCore {
     if (this.#isClosed) return;
     try {
       if (this.#condition.state === 'failed') return;
-      // On a full disk the next opening finds a log to copy and no mark; nothing is missing.
-      this.#unlessFull(() => this.#engine.markClosed());
       const { directory } = this.#options;
+      // On a full disk the next opening finds a log to copy and no mark; nothing is missing.
+      const unlessFull = (work: () => void): void => (this.#room === undefined ? work() : this.#room.unlessFull(work));
+      unlessFull(() => this.#engine.markClosed());
       if (directory === undefined) return;
       failpoint('close.before-final-checkpoint');
-      this.#unlessFull(() => this.#engine.checkpoint({ truncate: true }));
+      unlessFull(() => this.#engine.checkpoint({ truncate: true }));
       failpoint('close.after-final-checkpoint');
       this.#markOwnerEnded(directory);
     } finally {
@@ -207,31 +207,6 @@ export class StoreCore {
     }
   }
 
-  // ── Full disk ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #groupOptions(): { readonly onlyShrinking: boolean; readonly freeBytes: number } {
-    const { state } = this.#condition;
-    return state === 'full' ? { onlyShrinking: true, freeBytes: this.#condition.freeBytes } : NO_LIMIT;
-  }
-
-  /** Refuses growth early: the free space is looked at again after a part of it was handed over, or after a while. */
-  #watchSpace(byteCount: number): void {
-    if (this.#reserve === undefined || this.#condition.state !== 'ready') return;
-    this.#unwatchedBytes -= byteCount;
-    const nowMs = this.#options.nowMs();
-    if (this.#unwatchedBytes > 0 && nowMs - this.#lookedMs < LOOK_EVERY_MS) return;
-    this.#lookedMs = nowMs;
-    const freeBytes = this.#reserve.freeBytes();
-    this.#unwatchedBytes = (freeBytes - this.#reserve.lowWaterBytes) / DISK_BYTES_PER_BYTE;
-    if (freeBytes < this.#reserve.lowWaterBytes) this.#enterFull(freeBytes);
-  }
-
-  #enterFull(freeBytes: number): void {
-    if (this.#condition.state === 'full') return;
-    this.#become({ state: 'full', freeBytes });
-    this.#lookAgainLater();
-  }
-
   /** SQLite itself ran out of space: the reserve is given up, and only what shrinks the store still goes in. */
   #commitOnFullDisk(units: Units): Refusals | Promise<Refusals> {
     try {
@@ -239,23 +214,29 @@ export class StoreCore {
       return this.#engine.commitGroup(units, this.#groupOptions());
     } catch (error) {
       if (sqliteFailure(error) !== 'full') return this.#afterFailedCommit(units, error);
-      return refuseAll(units, new StoreFull(this.#reserve?.freeBytes() ?? 0));
+      return refuseAll(units, new StoreFull(this.#freeBytes()));
     }
+  }
+
+  #groupOptions(): GroupOptions {
+    return this.#condition.state === 'full'
+      ? { onlyShrinking: true, freeBytes: this.#condition.freeBytes }
+      : { onlyShrinking: false, freeBytes: 0 };
+  }
+
+  #enterFull(): void {
+    if (this.#condition.state === 'full') return;
+    this.#become({ state: 'full', freeBytes: this.#freeBytes() });
+    this.#lookAgainLater();
+  }
+
+  #freeBytes(): number {
+    return this.#room?.freeBytes() ?? 0;
   }
 
   #giveUpReserve(): void {
-    this.#reserve?.release();
-    this.#enterFull(this.#reserve?.freeBytes() ?? 0);
-    this.#unlessFull(() => this.#engine.checkpoint({ truncate: true }));
-  }
-
-  /** Goes on when there is no room for this now; it is done at the next look. */
-  #unlessFull(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      if (sqliteFailure(error) !== 'full') throw error;
-    }
+    this.#room?.giveUpReserve(this.#engine);
+    this.#enterFull();
   }
 
   #lookAgainLater(): void {
@@ -267,53 +248,23 @@ export class StoreCore {
   }
 
   #tryToLeaveFull(): void {
-    const reserve = this.#reserve;
-    if (reserve === undefined) return;
-    this.#giveSpaceBack();
-    // A margin, so that the log of the next groups does not end it at once.
-    const marginBytes = Math.max(reserve.lowWaterBytes / 4, 2 * (this.#housekeeping?.logBytesMax ?? 0));
-    if (reserve.freeBytes() < reserve.lowWaterBytes + reserve.missingBytes + marginBytes) return;
-    try {
-      while (!reserve.isWhole) reserve.buildStep();
-    } catch {
-      // Somebody else took the room, or the disk fails: the next look tries again.
-      return;
-    }
-    this.#unwatchedBytes = 0;
-    this.#become({ state: 'ready' });
+    if (this.#room?.makeRoom(this.#engine)) this.#become({ state: 'ready' });
   }
 
-  /** Moving pages writes to the log, so little is moved at a time, and the log's space is given back before and after. */
-  #giveSpaceBack(): void {
-    const endMs = this.#options.nowMs() + GIVING_BACK_MS_MAX;
-    let freePages = Number.POSITIVE_INFINITY;
-    do {
-      this.#unlessFull(() => this.#engine.checkpoint({ truncate: true }));
-      const before = freePages;
-      freePages = this.#engine.freePages();
-      if (freePages === 0 || freePages >= before) return;
-      this.#unlessFull(() => this.#engine.vacuum(VACUUM_PAGES_WHEN_FULL));
-    } while (this.#options.nowMs() < endMs);
-    this.#unlessFull(() => this.#engine.checkpoint({ truncate: true }));
-  }
-
-  /** Runs what opening and closing write, once more without the reserve when the disk is full. */
+  /** Runs what opening writes, once more without the reserve when the disk is full. */
   #withRoom<T>(write: () => T): T {
     try {
       return write();
     } catch (error) {
-      if (!isNoSpace(error) && sqliteFailure(error) !== 'full') throw error;
+      if (!isFull(error)) throw error;
       this.#giveUpReserve();
     }
     try {
       return write();
     } catch (error) {
-      if (!isNoSpace(error) && sqliteFailure(error) !== 'full') throw error;
-      throw new StoreFull(this.#reserve?.freeBytes() ?? 0);
+      throw isFull(error) ? new StoreFull(this.#freeBytes()) : error;
     }
   }
-
-  // ── Failed disk ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Runs housekeeping; a failure of the disk in it starts a recovery that nobody waits for. */
   #guard<T>(work: () => T): T | undefined {
@@ -321,7 +272,7 @@ export class StoreCore {
     try {
       return work();
     } catch (error) {
-      if (sqliteFailure(error) === 'full') this.#enterFull(this.#reserve?.freeBytes() ?? 0);
+      if (sqliteFailure(error) === 'full') this.#enterFull();
       else void this.#afterFailedCommit([], error);
       return undefined;
     }
@@ -348,7 +299,7 @@ export class StoreCore {
       epoch: this.#epoch,
       open: () => this.#openDatabase(),
       isClosed: () => this.#isClosed,
-      onFull: () => this.#reserve?.release(),
+      onFull: (engine) => this.#room?.giveUpReserve(engine),
     });
     if (again instanceof StoreError) {
       this.#openForReading();
@@ -385,15 +336,3 @@ function refuseAll(
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
-
-function isNoSpace(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
-}
-
-const NO_LIMIT = { onlyShrinking: false, freeBytes: 0 };
-const LOOK_EVERY_MS = 1000;
-/** A byte of a unit takes at most about this many on disk for a while: in the log, in the database, and in pages half full. */
-const DISK_BYTES_PER_BYTE = 8;
-const VACUUM_PAGES_WHEN_FULL = 64;
-/** After a group; commits wait meanwhile. */
-const GIVING_BACK_MS_MAX = 10;

@@ -70,13 +70,11 @@ export interface AttemptNumbers {
   readonly total: number;
 }
 
-export type Handler<T extends Handleable> = (
-  message: OutputOf<T>,
-  context: HandlerContext<ReplyOf<T>>,
-) => void | Promise<void>;
+/** What it returns is awaited and not looked at. */
+export type Handler<T extends Handleable> = (message: OutputOf<T>, context: HandlerContext<ReplyOf<T>>) => unknown;
 
 /** A handler whose message type is known by the registry only. */
-export type AnyHandler = (message: unknown, context: HandlerContext) => void | Promise<void>;
+export type AnyHandler = (message: unknown, context: HandlerContext) => unknown;
 
 export type ReplyType = PlainMessage | string;
 

@@ -1,6 +1,8 @@
+import type { Io } from '../io/io.ts';
 import { nodeIo } from '../io/node-io.ts';
 import { QueueManager, type QueueManagerOptions } from '../queues/queue-manager.ts';
 import { type DirectStore, MemoryDisk, openDirectStore } from '../store/direct-store.ts';
+import { BusNotQuiet } from './errors.ts';
 import { MemoryFile } from './memory-file.ts';
 import { SimulatedIo } from './simulated-io.ts';
 import { type StoreWatcher, WatchedStore } from './watched-store.ts';
@@ -13,35 +15,38 @@ import { type StoreWatcher, WatchedStore } from './watched-store.ts';
  */
 export class TestMachine {
   readonly name: string;
+  /** The world: what time it is, and what chance decides. */
   readonly io: SimulatedIo;
   readonly #watcher: StoreWatcher;
   readonly #disk = new MemoryDisk();
   readonly #inFlight = new MemoryFile();
-  #inner: DirectStore | undefined;
-  #store: WatchedStore | undefined;
+  #process: TestProcess | undefined;
   #activityBefore = 0;
 
   constructor(options: TestMachineOptions = {}) {
     this.name = options.name ?? 'test';
     this.io = new SimulatedIo(options);
-    this.#watcher = options.watcher ?? { commit: (_unit, commit) => commit() };
+    this.#watcher = options.watcher ?? { opened: async () => undefined, commit: (_unit, commit) => commit() };
   }
 
   /** Starts a process: the queue manager, on what the disk holds. */
   openQueueManager(options: Pick<QueueManagerOptions, 'onFailure' | 'bodyBytesMax'> = {}): Promise<QueueManager> {
+    this.#activityBefore += this.#process?.store?.activity ?? 0;
+    const process = new TestProcess(this.io);
+    this.#process = process;
     return QueueManager.open({
       directory: `/in-memory/${this.name}`,
       machine: this.name,
-      io: this.io,
+      io: process.io,
       openInFlightFile: () => this.#inFlight.open(),
-      openStore: async () => {
-        this.#activityBefore += this.#store?.activity ?? 0;
-        this.#inner = await openDirectStore({ io: this.io, disk: this.#disk });
-        this.#store = new WatchedStore(this.#inner, this.#watcher);
-        return this.#store;
-      },
+      openStore: () => process.openStore(this.#disk, this.#watcher),
       ...options,
     });
+  }
+
+  /** The doors of the process that runs now: they are shut when it dies. */
+  get processIo(): Io {
+    return this.#process?.io ?? this.io;
   }
 
   /**
@@ -49,24 +54,26 @@ export class TestMachine {
    * and not synced a part that chance decides. Whoever waits for the dead process waits for ever.
    */
   crash(): void {
-    this.#inner?.crash(this.io.random);
-    this.#activityBefore += this.#store?.activity ?? 0;
-    this.#inner = undefined;
-    this.#store = undefined;
+    this.#process?.die(this.io);
     this.io.timers.clear();
   }
 
-  /** Units and reads that the store has not answered. */
-  get onTheWay(): number {
-    return this.#store?.onTheWay ?? 0;
+  /** Grows with everything that is asked of the store or answered by it. */
+  get activity(): number {
+    return this.#activityBefore + (this.#process?.store?.activity ?? 0);
   }
 
   /** Waits until the store has answered everything and nothing new was asked for in several turns of the event loop. */
   async settle(): Promise<void> {
+    const { clock } = nodeIo();
+    const startedMs = clock.monotonicNowMs();
     for (let stillTurns = 0; stillTurns < STILL_TURNS; ) {
       const before = this.activity;
       await nextTurn();
-      stillTurns = this.onTheWay === 0 && this.activity === before ? stillTurns + 1 : 0;
+      const onTheWay = this.#process?.isAlive === true ? (this.#process.store?.onTheWay ?? 0) : 0;
+      stillTurns = onTheWay === 0 && this.activity === before ? stillTurns + 1 : 0;
+      const waitedMs = clock.monotonicNowMs() - startedMs;
+      if (waitedMs > SETTLE_MS_MAX) throw new BusNotQuiet([], waitedMs);
     }
   }
 
@@ -80,12 +87,7 @@ export class TestMachine {
       timers.runDue();
       await this.settle();
     }
-    clock.advance(untilMs - clock.monotonicNowMs());
-  }
-
-  /** Grows with everything that is asked of the store or answered by it. */
-  get activity(): number {
-    return this.#activityBefore + (this.#store?.activity ?? 0);
+    clock.advance(Math.max(0, untilMs - clock.monotonicNowMs()));
   }
 }
 
@@ -99,9 +101,45 @@ export interface TestMachineOptions {
   readonly watcher?: StoreWatcher;
 }
 
+/** What dies in a crash. Its code may still stand on the stack of a test; its doors are shut. */
+class TestProcess {
+  readonly io: Io;
+  store: WatchedStore | undefined;
+  isAlive = true;
+  #inner: DirectStore | undefined;
+
+  constructor(world: SimulatedIo) {
+    const whileAlive = (action: () => void) => (): void => {
+      if (this.isAlive) action();
+    };
+    this.io = {
+      clock: world.clock,
+      random: world.random,
+      timers: {
+        after: (delayMs, action) => (this.isAlive ? world.timers.after(delayMs, action) : { cancel: () => undefined }),
+        soon: (action) => world.timers.soon(whileAlive(action)),
+      },
+    };
+  }
+
+  async openStore(disk: MemoryDisk, watcher: StoreWatcher): Promise<WatchedStore> {
+    this.#inner = await openDirectStore({ io: this.io, disk });
+    await watcher.opened(this.#inner);
+    this.store = new WatchedStore(this.#inner, watcher);
+    return this.store;
+  }
+
+  die(world: SimulatedIo): void {
+    this.isAlive = false;
+    this.#inner?.crash(world.random);
+  }
+}
+
 /** A handler that awaits something already settled goes on within a turn; a chain of a few steps takes a few. */
 const STILL_TURNS = 4;
+/** By a real clock; a machine that is busy for so long sends messages round in circles. */
+const SETTLE_MS_MAX = 10_000;
 
-function nextTurn(): Promise<void> {
+export function nextTurn(): Promise<void> {
   return new Promise((resolve) => nodeIo().timers.soon(resolve));
 }

@@ -88,6 +88,8 @@ export class WatchedStore implements Store {
 }
 
 export interface StoreWatcher {
+  /** Before anybody else reads from it. */
+  opened(store: Store): Promise<void>;
   /** Hands the unit over by calling `commit`, or answers in its place. Returns that very promise where it can. */
   commit(unit: Unit, commit: () => Promise<void>): Promise<void>;
 }

@@ -1,0 +1,144 @@
+import { Endpoint } from '../endpoint/endpoint.ts';
+import type { Io } from '../io/io.ts';
+import type { Logger } from '../io/logger.ts';
+import type { QueueManager } from '../queues/queue-manager.ts';
+import { EVERY_EVENT } from '../routing/subscription-store.ts';
+import { QueueManagerSubscriptions } from '../transports/queue-manager/queue-manager-subscriptions.ts';
+import type { FaultPlan } from './fault-plan.ts';
+import { PUBLISHED_SPY_QUEUE } from './message-log.ts';
+import type { TestMachine } from './test-machine.ts';
+
+/** What an endpoint of a test stands on. Hand it on as it is: `(options) => new Endpoint('sales', options)`. */
+export interface TestEndpointOptions {
+  readonly queueManager: QueueManager;
+  readonly io: Io;
+  readonly logger: Logger;
+}
+
+/** Makes an endpoint, handlers and all, not started. Called again after every restart. */
+export type EndpointMaker = (options: TestEndpointOptions) => Endpoint;
+
+/** One process of a test bus, from its start to its end: a queue manager, its endpoints, and somebody who sends from outside. */
+export class BusLife {
+  readonly manager: QueueManager;
+  /** Sends what the test itself sends. */
+  readonly outside: Endpoint;
+  readonly #options: TestEndpointOptions;
+  readonly #parts: BusLifeParts;
+  readonly #endpoints = new Map<string, Endpoint>();
+  #handlersActive = 0;
+
+  private constructor(manager: QueueManager, parts: BusLifeParts) {
+    this.manager = manager;
+    this.#parts = parts;
+    this.#options = { queueManager: manager, io: parts.machine.processIo, logger: parts.logger };
+    this.outside = new Endpoint(OUTSIDE, { ...this.#options, sendOnly: true });
+  }
+
+  static async start(parts: BusLifeParts, makers: readonly EndpointMaker[]): Promise<BusLife> {
+    const manager = await parts.machine.openQueueManager();
+    const life = new BusLife(manager, parts);
+    await manager.declareQueue(PUBLISHED_SPY_QUEUE);
+    await (await QueueManagerSubscriptions.of(manager)).subscribe(EVERY_EVENT, PUBLISHED_SPY_QUEUE);
+    await life.outside.start();
+    // Made first and started then, so that those that publish at their start find those that subscribe.
+    const endpoints = makers.map((make) => life.#make(make));
+    for (const endpoint of endpoints) await endpoint.start();
+    return life;
+  }
+
+  get endpoints(): readonly Endpoint[] {
+    return [...this.#endpoints.values()];
+  }
+
+  async add(make: EndpointMaker): Promise<Endpoint> {
+    const endpoint = this.#make(make);
+    await endpoint.start();
+    return endpoint;
+  }
+
+  endpoint(name: string): Endpoint | undefined {
+    return this.#endpoints.get(name);
+  }
+
+  /** What is not at rest, for `quiet` to judge and for people to read. */
+  restlessness(): Restlessness {
+    const { restless, delayed } = this.#queueCounts();
+    let handlersHeldUp = 0;
+    for (const endpoint of this.endpoints) handlersHeldUp += endpoint.describe().handlersRunning;
+    handlersHeldUp -= this.#handlersActive;
+    const texts = [...restless];
+    if (this.#handlersActive > 0) texts.push(`${this.#handlersActive} handlers run`);
+    if (handlersHeldUp > 0) texts.push(`${handlersHeldUp} messages are held up on their way in or out of a handler`);
+    return {
+      handlersActive: this.#handlersActive,
+      isHeldUp: restless.length > 0 || handlersHeldUp > 0,
+      delayed,
+      texts,
+    };
+  }
+
+  /** Ends in good order: handlers that still run are aborted. */
+  async stop(): Promise<void> {
+    const stopping = Promise.all([...this.endpoints, this.outside].map((endpoint) => endpoint.stop({ timeoutMs: 0 })));
+    // A stop that takes its time takes it from the clock of the test.
+    let isStopped = false;
+    const done = stopping.finally(() => {
+      isStopped = true;
+    });
+    for (let times = 0; !isStopped && times < STOP_TURNS_MAX; times++) await this.#parts.machine.advance(0);
+    await done;
+    await this.manager.close();
+  }
+
+  #make(make: EndpointMaker): Endpoint {
+    const endpoint = make(this.#options);
+    endpoint.use('incomingLogical', async (_context, next) => {
+      this.#handlersActive++;
+      try {
+        await next();
+      } finally {
+        this.#handlersActive--;
+      }
+    });
+    endpoint.use('incomingLogical', this.#parts.faults.behavior());
+    endpoint.on('handled', ({ endpoint: name, messageId, attempts }) =>
+      this.#parts.onHandled(name, messageId, attempts),
+    );
+    this.#endpoints.set(endpoint.name, endpoint);
+    return endpoint;
+  }
+
+  #queueCounts(): { restless: string[]; delayed: number } {
+    const restless: string[] = [];
+    let delayed = 0;
+    for (const status of this.manager.status()) {
+      delayed += status.delayed;
+      const ready = status.messages - status.inFlight;
+      if (ready > 0 && this.#endpoints.get(status.queue)?.state === 'running') {
+        restless.push(`queue '${status.queue}' has ${ready} ready messages`);
+      }
+    }
+    return { restless, delayed };
+  }
+}
+
+export interface BusLifeParts {
+  readonly machine: TestMachine;
+  readonly faults: FaultPlan;
+  readonly logger: Logger;
+  readonly onHandled: (endpoint: string, messageId: string, attempts: number) => void;
+}
+
+export interface Restlessness {
+  readonly handlersActive: number;
+  /** Something is ready or unfinished that no handler is at work on: it waits for a pause to end. */
+  readonly isHeldUp: boolean;
+  readonly delayed: number;
+  readonly texts: readonly string[];
+}
+
+/** Name of the sender outside all endpoints; also in the headers of what a test sends. */
+export const OUTSIDE = 'test';
+
+const STOP_TURNS_MAX = 100;

@@ -227,6 +227,7 @@ export class LocalOperations implements Operations {
   }
 
   #checkQueue(queue: string): void {
+    if (typeof queue !== 'string') throw new InvalidRequest('it names no queue');
     if (!this.#manager.hasQueue(queue)) throw new QueueNotFound(queue, this.#queueNames());
   }
 

@@ -100,14 +100,20 @@ function inBody(body: Uint8Array | undefined, wanted: string): boolean {
 
 function checkFilter(filter: MessageFilter): MessageFilter {
   for (const name of ['ids', 'groups'] as const) {
-    const count = filter[name]?.length ?? 1;
+    const names = filter[name];
+    if (names !== undefined && !(Array.isArray(names) && names.every((each) => typeof each === 'string'))) {
+      throw new InvalidFilter(name, 'is not a list of texts');
+    }
+    const count = names?.length ?? 1;
     if (count === 0) throw new InvalidFilter(name, 'names nothing');
     if (count > FILTER_ID_COUNT_MAX) {
       throw new InvalidFilter(name, `names ${count}, at most ${FILTER_ID_COUNT_MAX} are allowed`);
     }
   }
   for (const name of ['type', 'exception', 'failedQueue', 'text'] as const) {
-    const length = filter[name]?.length ?? 1;
+    const text = filter[name];
+    if (text !== undefined && typeof text !== 'string') throw new InvalidFilter(name, 'is not a text');
+    const length = text?.length ?? 1;
     if (length === 0) throw new InvalidFilter(name, 'is empty');
     if (length > FILTER_TEXT_LENGTH_MAX) {
       throw new InvalidFilter(name, `has ${length} characters, at most ${FILTER_TEXT_LENGTH_MAX} are allowed`);

@@ -140,6 +140,9 @@ export class StoreCore {
       unlessFull(() => this.#engine.checkpoint({ truncate: true }));
       failpoint('close.after-final-checkpoint');
       this.#markOwnerEnded(directory);
+    } catch (error) {
+      if (sqliteFailure(error) === undefined) throw error;
+      throw new StoreFailed(`the disk failed while it was closed (${messageOf(error)}); every answered unit is in it`);
     } finally {
       this.#letGo();
     }

@@ -2,8 +2,8 @@
  * Stands between a process and the disk (LD_PRELOAD): delays and fails syncs of a store's files, and writes down when
  * each one started and ended. Built by sync-faults.ts.
  *
- * SYNC_FAULTS_CONTROL names a file with three numbers: a generation, a delay in microseconds, and how many syncs from
- * the beginning of that generation fail with EIO (-1: all). SYNC_FAULTS_LOG names the file that gets one line per sync:
+ * SYNC_FAULTS_CONTROL names a file with four numbers: a generation, a delay in microseconds, how many syncs of that
+ * generation succeed first, and how many then fail with EIO (-1: all). SYNC_FAULTS_LOG names the file that gets one line per sync:
  * start and end in nanoseconds of CLOCK_MONOTONIC, the result, and the path.
  */
 #define _GNU_SOURCE
@@ -21,7 +21,7 @@ typedef int (*sync_function)(int);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static long long current_generation = -1;
-static long long failed_in_generation = 0;
+static long long syncs_in_generation = 0;
 
 static long long now_ns(void) {
   struct timespec time;
@@ -31,22 +31,20 @@ static long long now_ns(void) {
 
 /* What the control file orders for this sync: returns 1 when it has to fail. */
 static int read_orders(long long *delay_us) {
-  long long generation = 0, failures = 0;
+  long long generation = 0, successes = 0, failures = 0;
   int must_fail = 0;
   const char *path = getenv("SYNC_FAULTS_CONTROL");
   FILE *control = path == NULL ? NULL : fopen(path, "r");
   *delay_us = 0;
   if (control == NULL) return 0;
-  if (fscanf(control, "%lld %lld %lld", &generation, delay_us, &failures) == 3) {
+  if (fscanf(control, "%lld %lld %lld %lld", &generation, delay_us, &successes, &failures) == 4) {
     pthread_mutex_lock(&lock);
     if (generation != current_generation) {
       current_generation = generation;
-      failed_in_generation = 0;
+      syncs_in_generation = 0;
     }
-    if (failures < 0 || failed_in_generation < failures) {
-      failed_in_generation++;
-      must_fail = 1;
-    }
+    must_fail = syncs_in_generation >= successes && (failures < 0 || syncs_in_generation < successes + failures);
+    syncs_in_generation++;
     pthread_mutex_unlock(&lock);
   }
   fclose(control);

@@ -113,6 +113,28 @@ describe('a sync that fails', () => {
   });
 });
 
+describe('each sync in turn', () => {
+  test('S6: whichever sync fails, of opening, commits, checkpoints or closing: what was stored is there', async (t) => {
+    const played = await play<{
+      outcomes: string[];
+      positions: number[];
+      syncs: number;
+      failedOpenings: number;
+    }>(t, 'failEach');
+    if (played === undefined) return;
+    const { outcomes, positions, failedOpenings } = played.result;
+    t.diagnostic(`${played.result.syncs} syncs, ${failedOpenings} openings failed, ${outcomes.length} units`);
+    assert.deepEqual(
+      outcomes.filter((outcome) => outcome !== 'stored' && outcome !== 'STORE_SYNC_FAILED'),
+      [],
+    );
+    assert.ok(outcomes.includes('STORE_SYNC_FAILED'));
+    assert.ok(failedOpenings > 0);
+    assert.deepEqual(positions, storedOf(outcomes));
+    assert.deepEqual(await positionsOnDisk(played.directory), positions);
+  });
+});
+
 describe('a disk that stalls', () => {
   test('fault 15: nothing is acknowledged meanwhile, and the event loop turns on', async (t) => {
     const played = await play<{ turns: number; longestMs: number; answeredAfterMs: number }>(t, 'stall');

@@ -37,10 +37,17 @@ export function syncFaultEnvironment(libraryPath: string, directory: string): Re
 let generation = 0;
 
 /** Called in the child: orders hold for every sync that starts from now on. */
-export function orderSyncs(orders: { readonly delayMs?: number; readonly failures?: number | 'all' }): void {
+export function orderSyncs(orders: SyncOrders): void {
   const failures = orders.failures === 'all' ? -1 : (orders.failures ?? 0);
-  const path = process.env.SYNC_FAULTS_CONTROL ?? '';
-  writeFileSync(path, `${++generation} ${Math.round((orders.delayMs ?? 0) * 1000)} ${failures}\n`);
+  const numbers = [++generation, Math.round((orders.delayMs ?? 0) * 1000), orders.successesFirst ?? 0, failures];
+  writeFileSync(process.env.SYNC_FAULTS_CONTROL ?? '', `${numbers.join(' ')}\n`);
+}
+
+export interface SyncOrders {
+  readonly delayMs?: number;
+  /** Syncs that succeed before those that fail. */
+  readonly successesFirst?: number;
+  readonly failures?: number | 'all';
 }
 
 export interface SyncLine {

@@ -9,13 +9,15 @@ import { orderSyncs } from '../sync-faults.ts';
 /* Plays one scenario on the store `directory` with syncs that are slow or fail, and writes what it saw as JSON. */
 
 const [directory = '', scenario = '', synchronous] = process.argv.slice(2);
-const store = await openStore({ directory, io: nodeIo(), synchronous: synchronous === 'NORMAL' ? 'NORMAL' : 'FULL' });
+const open = (): Promise<Store> =>
+  openStore({ directory, io: nodeIo(), synchronous: synchronous === 'NORMAL' ? 'NORMAL' : 'FULL' });
+let store = await open();
 await store.commit({ operations: PLACES });
 const conditions: string[] = [];
 store.onCondition(({ state }) => conditions.push(state));
 
-const scenarios: Record<string, (store: Store) => Promise<unknown>> = { acknowledge, failOnce, failAlways, stall };
-const result = await scenarios[scenario]?.(store);
+const scenarios: Record<string, () => Promise<unknown>> = { acknowledge, failOnce, failAlways, failEach, stall };
+const result = await scenarios[scenario]?.();
 console.log(JSON.stringify({ ...(result as object), conditions }));
 await store.close();
 
@@ -52,6 +54,44 @@ async function failAlways(): Promise<unknown> {
   return { outcomes, positions: await positions(), condition: store.condition.state };
 }
 
+/**
+ * Opens, works, lets housekeeping copy the log, and closes, again and again; the n-th time the n-th sync fails, until a
+ * time comes in which none did.
+ */
+async function failEach(): Promise<unknown> {
+  const outcomes: string[] = [];
+  let failedOpenings = 0;
+  await store.close();
+  for (let sync = 0; ; sync++) {
+    orderSyncs({ successesFirst: sync, failures: 1 });
+    const from = outcomes.length;
+    try {
+      store = await open();
+      let sawFailure = false;
+      store.onCondition(() => {
+        sawFailure = true;
+      });
+      for (let group = 0; group < 3; group++) {
+        outcomes.push(...(await commitRange(outcomes.length, outcomes.length + 5, 400_000)));
+      }
+      await store.close().catch(failedAsKnown);
+      const isOver = !sawFailure && !outcomes.slice(from).includes('STORE_SYNC_FAILED');
+      orderSyncs({});
+      store = await open();
+      if (isOver && sync > 20) return { outcomes, positions: await positions(), syncs: sync, failedOpenings };
+      await store.close();
+    } catch (error) {
+      failedAsKnown(error);
+      failedOpenings++;
+    }
+  }
+}
+
+/** An opening or closing whose sync failed says so. */
+function failedAsKnown(error: unknown): void {
+  if (!(error instanceof PosthornError && ['STORE_UNREACHABLE', 'STORE_FAILED'].includes(error.code))) throw error;
+}
+
 /** While one sync takes three seconds, how often does the event loop turn, and how long does it stand still at most? */
 async function stall(): Promise<unknown> {
   orderSyncs({ delayMs: 3000 });
@@ -75,9 +115,9 @@ async function stall(): Promise<unknown> {
 }
 
 /** Hands over one unit per position at once; the code of each refusal, or 'stored'. */
-async function commitRange(from: number, to: number): Promise<string[]> {
+async function commitRange(from: number, to: number, bodyBytes = 1): Promise<string[]> {
   const commits = Array.from({ length: to - from }, (_, index) =>
-    store.commit({ operations: [put(1, from + index, 'x')] }).then(
+    store.commit({ operations: [put(1, from + index, 'x'.repeat(bodyBytes))] }).then(
       () => 'stored',
       (error) => (error instanceof PosthornError ? error.code : String(error)),
     ),

@@ -1,10 +1,13 @@
 import { FAILURE_HEADER_BYTES_RESERVED, MESSAGE_BODY_BYTES_MAX, MESSAGE_HEADER_BYTES_MAX } from '../message/limits.ts';
 import { invariant } from '../message/posthorn-error.ts';
 
-/** Messages looked at in one page; keeps a page at a few milliseconds. */
-export const PAGE_MESSAGES_MAX = 256;
+/**
+ * Messages looked at in one page. Measured with 64 sends at a time beside `errors group` in a loop: their p99 went from 2.6
+ * to 2.8 ms with pages of 64, and to 4.3 ms with pages of 256, which were only a quarter faster.
+ */
+export const PAGE_MESSAGES_MAX = 64;
 /** Messages put elsewhere in one page, which is one unit of work. */
-export const CHANGE_PAGE_MESSAGES_MAX = 128;
+export const CHANGE_PAGE_MESSAGES_MAX = 64;
 export const PAGE_QUEUES_MAX = 100;
 /** A searched text, in characters. */
 export const FILTER_TEXT_LENGTH_MAX = 256;

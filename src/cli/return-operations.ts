@@ -1,4 +1,5 @@
 import { type LeftReason, leftCount, type ReturnOperation } from '../operations/return-operation.ts';
+import { DEAD_LETTER_QUEUE } from './dead-letter-queue.ts';
 import { describeFilter } from './filter-options.ts';
 import { countOf, formatAge, formatCount } from './format.ts';
 import { operationJson } from './message-json.ts';
@@ -38,7 +39,7 @@ export function printOperation(context: VerbContext, operation: ReturnOperation,
     printJson(terminal, operationJson(operation));
     return 0;
   }
-  const where = operation.to === undefined ? 'to where they failed' : `to '${operation.to}'`;
+  const where = operation.to === undefined ? sourceOf(operation.errorQueue) : `to '${operation.to}'`;
   terminal.print(`Returned ${countOf(operation.returned, 'message')} from '${operation.errorQueue}' ${where}.`);
   printLeft(context, operation);
   if (operation.state === 'cancelled') terminal.print(`Operation ${operation.id} was cancelled.`);
@@ -46,6 +47,10 @@ export function printOperation(context: VerbContext, operation: ReturnOperation,
     terminal.print(`Not finished. Go on with the same command, or: posthorn return-to-source --resume ${operation.id}`);
   }
   return 0;
+}
+
+function sourceOf(queue: string): string {
+  return queue === DEAD_LETTER_QUEUE ? 'to the queues they were meant for' : 'to where they failed';
 }
 
 function printLeft(context: VerbContext, operation: ReturnOperation): void {

@@ -2,7 +2,7 @@ import { styleText } from 'node:util';
 import type { Io } from '../io/io.ts';
 import type { LogFields, Logger } from '../io/logger.ts';
 
-/** A logger for people: time, level, text; of errors the stack when they are not Posthorn's own. */
+/** A logger for people: time, level, text; under errors their stack without Posthorn's own frames. */
 export function consoleLogger(io: Io, fields: LogFields = {}): Logger {
   const write = (level: Level, text: string, more: LogFields = {}): void => {
     const time = new Date(io.clock.wallNowMs()).toISOString().slice(11, 23);
@@ -25,5 +25,9 @@ const STYLES = { info: 'green', warn: 'yellow', error: 'red' } as const;
 function errorText(error: unknown): string {
   if (error === undefined) return '';
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return `\n  ${text.replaceAll('\n', '\n  ')}`;
+  const lines = text.split('\n').filter((line) => !line.includes(OWN_CODE));
+  return `\n  ${lines.join('\n  ')}`;
 }
+
+/** `src/` of a checkout, `dist/` of a package. */
+const OWN_CODE = new URL('..', import.meta.url).pathname;

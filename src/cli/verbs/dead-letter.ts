@@ -1,13 +1,11 @@
 import type { MessageSummary } from '../../operations/message-summary.ts';
+import { DEAD_LETTER_QUEUE } from '../dead-letter-queue.ts';
 import { filterOf } from '../filter-options.ts';
 import { formatAge } from '../format.ts';
 import { listMessages } from '../list-messages.ts';
 import type { Column } from '../table.ts';
 import { type ExitCode, type VerbContext, withOperations } from '../verb.ts';
 import { type ErrorsOptions, withoutMachine } from './errors.ts';
-
-/** The queue of what could not be delivered: expired, purged, or without a way. */
-export const DEAD_LETTER_QUEUE = 'dead-letter';
 
 /** `posthorn dead-letter list`. */
 export function listDeadLetters(context: VerbContext, options: ErrorsOptions): Promise<ExitCode> {

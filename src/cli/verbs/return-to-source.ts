@@ -1,6 +1,7 @@
 import type { MessageFilter } from '../../operations/message-filter.ts';
 import type { Operations } from '../../operations/operations.ts';
 import { leftCount, type ReturnOperation } from '../../operations/return-operation.ts';
+import { DEAD_LETTER_QUEUE } from '../dead-letter-queue.ts';
 import { UsageError } from '../errors.ts';
 import { type FilterOptions, filterOf, isEmptyFilter } from '../filter-options.ts';
 import { resolveIds } from '../resolve-ids.ts';
@@ -88,11 +89,12 @@ async function readWish(
       : { errorQueue, to: options.to, filter: { ids: found }, isComplete: missing.length === 0 };
   }
   if (!context.terminal.canAsk || options.json === true) {
+    const isDeadLetter = errorQueue === DEAD_LETTER_QUEUE;
     throw new UsageError(
       errorQueue === undefined
         ? 'return-to-source needs the queue to empty.'
-        : 'return-to-source needs to know which messages.',
-      `Write for example: posthorn return-to-source ${errorQueue ?? 'error'} all`,
+        : 'It has to be said which messages go back.',
+      `Write for example: posthorn ${isDeadLetter ? 'dead-letter return' : `return-to-source ${errorQueue ?? 'error'}`} all`,
     );
   }
   const { askWhatToReturn } = await import('../ask-return.ts');

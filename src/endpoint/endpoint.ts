@@ -301,7 +301,8 @@ export class Endpoint implements AsyncDisposable {
   }
 
   async #stop(timeoutMs: number): Promise<void> {
-    if (this.#starting !== undefined) await Promise.allSettled([this.#starting]);
+    // Only a start under way is waited for: a running endpoint receives nothing more from this moment on.
+    if (this.#state === 'starting') await Promise.allSettled([this.#starting]);
     this.#state = 'stopping';
     await this.#receiving?.loop.stop(timeoutMs);
     await this.#attachment?.release();

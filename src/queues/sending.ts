@@ -69,7 +69,12 @@ export class Sending {
     for (const [index, put] of puts.entries()) {
       const queue = this.#readyQueue(messages[index] as OutgoingMessage) as Queue;
       const { quotaMessages, quotaBytes } = queue.settings;
-      if (quotaMessages === undefined && quotaBytes === undefined) continue;
+      if (
+        (quotaMessages === undefined && quotaBytes === undefined) ||
+        isDelayedRetry(messages[index] as OutgoingMessage)
+      ) {
+        continue;
+      }
       const others = puts.slice(0, index).filter((_, other) => messages[other]?.destination.queue === queue.name);
       const count = usedMessages(queue) + others.length;
       if (quotaMessages !== undefined && count + 1 > quotaMessages)
@@ -101,13 +106,28 @@ function headersToStore(message: OutgoingMessage): OutgoingMessage['headers'] {
 }
 
 function checkSizes(message: OutgoingMessage, headerBytes: number, bodyBytesMax: number): void {
-  if (message.body.byteLength > bodyBytesMax) throw new MessageTooLarge('body', message.body.byteLength, bodyBytesMax);
-  const isOnItsWayBack =
+  const isAgain = isStoredAgain(message);
+  // What was stored once is stored again whatever the limit is by now: refusing it could only lose it, or loop.
+  if (message.body.byteLength > bodyBytesMax && !isAgain) {
+    throw new MessageTooLarge('body', message.body.byteLength, bodyBytesMax);
+  }
+  const headerBytesMax = MESSAGE_HEADER_BYTES_MAX + (isAgain ? FAILURE_HEADER_BYTES_RESERVED : 0);
+  if (headerBytes > headerBytesMax) throw new MessageTooLarge('headers', headerBytes, headerBytesMax);
+}
+
+/** Not new: moved by an operator, failed, expired, or put back for a delayed retry. Senders cannot set these headers. */
+function isStoredAgain(message: OutgoingMessage): boolean {
+  return (
     message.headerBytes !== undefined ||
     message.headers[Header.failedQueue] !== undefined ||
-    message.headers[Header.deadLetterReason] !== undefined;
-  const headerBytesMax = MESSAGE_HEADER_BYTES_MAX + (isOnItsWayBack ? FAILURE_HEADER_BYTES_RESERVED : 0);
-  if (headerBytes > headerBytesMax) throw new MessageTooLarge('headers', headerBytes, headerBytesMax);
+    message.headers[Header.deadLetterReason] !== undefined ||
+    isDelayedRetry(message)
+  );
+}
+
+/** Put back into the queue that it leaves in the same unit, so it takes no more of the quota than it had. */
+function isDelayedRetry(message: OutgoingMessage): boolean {
+  return message.headers[Header.delayedRetries] !== undefined;
 }
 
 function bytesOf(put: PutMessage): number {

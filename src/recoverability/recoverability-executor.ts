@@ -3,7 +3,7 @@ import type { Io, Timer } from '../io/io.ts';
 import type { Logger } from '../io/logger.ts';
 import { type Address, formatAddress, parseAddress } from '../message/address.ts';
 import type { FailureReason, Headers } from '../message/headers.ts';
-import { InvariantBroken } from '../message/posthorn-error.ts';
+import { InvariantBroken, isPosthornError } from '../message/posthorn-error.ts';
 import { isOutcomeUnknown } from '../transactions/outcome-unknown.ts';
 import type { UnitOfWork } from '../transactions/unit-of-work.ts';
 import type { Delivery, Transport } from '../transport/transport.ts';
@@ -107,7 +107,11 @@ export class RecoverabilityExecutor {
     const isPossible = failure.canRetry && (action.kind !== 'delayedRetry' || failure.headers !== undefined);
     if (!isRetry || isPossible) return action;
     logger.warn(`Message '${failure.messageId}' cannot be retried; it goes to the error queue.`);
-    return { kind: 'moveToErrorQueue', reason: 'HandlerFailed', errorQueue: config.errorQueue };
+    return this.#toErrorQueue();
+  }
+
+  #toErrorQueue(): RecoverabilityAction {
+    return { kind: 'moveToErrorQueue', reason: 'HandlerFailed', errorQueue: this.#parts.config.errorQueue };
   }
 
   /** The one place where decisions become deeds. */

@@ -20,7 +20,7 @@ export async function runReturn(
   const countMax =
     wish.rate === undefined
       ? CHANGE_PAGE_MESSAGES_MAX
-      : Math.max(1, Math.min(CHANGE_PAGE_MESSAGES_MAX, Math.floor(wish.rate)));
+      : Math.max(1, Math.min(CHANGE_PAGE_MESSAGES_MAX, Math.floor(wish.rate / PAGES_PER_SECOND)));
   const interruption = new Interruption();
   let returnedBefore: number | undefined;
   try {
@@ -41,3 +41,6 @@ export async function runReturn(
     interruption.stopListening();
   }
 }
+
+/** A rate is kept four times a second, so that what goes back comes in small portions. */
+const PAGES_PER_SECOND = 4;

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -32,16 +32,6 @@ export function makePrivateDirectory(path: string): void {
 /** Takes a file off the disk; harmless when it is not there. */
 export function removeFile(path: string): void {
   rmSync(path, { force: true });
-}
-
-/** The text of a small file; undefined when it is not there. */
-export function readTextIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return undefined;
-    throw error;
-  }
 }
 
 /** The bytes of a file. Rejects with the system's error. */

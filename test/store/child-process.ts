@@ -8,9 +8,15 @@ export function startChild(
   file: string,
   programArguments: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  limits: { readonly descriptorsMax?: number } = {},
 ): ChildProcessWithoutNullStreams {
   const path = join(import.meta.dirname, 'children', file);
-  const child = spawn(process.execPath, ['--conditions=posthorn-source', path, ...programArguments], {
+  const command = [process.execPath, '--conditions=posthorn-source', path, ...programArguments];
+  const limited =
+    limits.descriptorsMax === undefined
+      ? command
+      : ['sh', '-c', `ulimit -n ${limits.descriptorsMax} && exec "$@"`, 'sh', ...command];
+  const child = spawn(limited[0] ?? '', limited.slice(1), {
     env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...environment },
   });
   child.stderr.pipe(process.stderr);

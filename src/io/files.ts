@@ -41,7 +41,7 @@ export function readBytes(path: string): Promise<Uint8Array> {
 
 /** A directory for sockets and the like that lasts as long as the session: the user's runtime directory, or one under the temporary directory. */
 export function runtimeDirectory(environment: Readonly<Record<string, string | undefined>>): string {
-  const named = environment['XDG_RUNTIME_DIR'];
+  const named = environment.XDG_RUNTIME_DIR;
   if (named !== undefined && named !== '' && existsSync(named)) return join(named, 'posthorn');
   return join(tmpdir(), `posthorn-${userInfo().uid}`);
 }

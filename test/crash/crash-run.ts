@@ -123,7 +123,7 @@ export class CrashRun {
 
   /** The sender gets its last answers from it; then it drains all queues and ends in good order. */
   async #lastLife(sender: LifeProcess): Promise<void> {
-    const life = new LifeProcess('drain.ts', [this.#store]);
+    const life = new LifeProcess('drain.ts', [this.#store, this.#ledger]);
     sender.askToEnd();
     const senderEnd = await sender.ended;
     life.askToEnd();

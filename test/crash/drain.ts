@@ -3,21 +3,23 @@ import { LocalOperations } from '../../src/operations/local-operations.ts';
 import { openQueueManager } from '../../src/operations/open-queue-manager.ts';
 import type { QueueManager } from '../../src/queues/queue-manager.ts';
 import { startEndpoints } from './endpoints.ts';
+import { LedgerWriter } from './ledger.ts';
 import { returnAll } from './return-all.ts';
 import { QUEUES } from './workload.ts';
 
 /*
  * The last life of the crash test: what was broken is repaired. When a line on its standard input says that nothing more
  * is sent, everything that failed is returned to source, and it ends in good order when nothing is on its way.
- * `node drain.ts DIRECTORY`
+ * `node drain.ts DIRECTORY LEDGER`
  */
 
 /** Queues in which no message may stay. */
 const PASSING: ReadonlySet<string> = new Set([QUEUES.first, QUEUES.second, QUEUES.loose, QUEUES.unread]);
 
-const [directory = ''] = process.argv.slice(2);
+const [directory = '', ledgerPath = ''] = process.argv.slice(2);
 const { timers } = nodeIo();
 const manager = await openQueueManager({ directory, machine: 'crash' });
+new LedgerWriter(ledgerPath).note('life', 'last');
 const endpoints = await startEndpoints(manager, { isRepaired: true });
 await new Promise((resolve) => process.stdin.once('data', resolve));
 await untilQuiet(manager);

@@ -3,10 +3,14 @@ import { QUEUES } from './workload.ts';
 
 /** Returns everything in the error queue to where it failed; first what an earlier process left unfinished. */
 export async function returnAll(operations: Operations): Promise<void> {
-  const unfinished = (await operations.listReturns()).filter(({ state }) => state === 'running');
-  const fresh = await operations.startReturn({ errorQueue: QUEUES.error, filter: {} });
-  for (const id of new Set([...unfinished, fresh].map((operation) => operation.id))) {
-    let isRunning = true;
-    while (isRunning) isRunning = (await operations.continueReturn({ id, countMax: 25 })).state === 'running';
+  for (const { id, state } of await operations.listReturns()) {
+    if (state === 'running') await finish(operations, id);
   }
+  // Begun only now: with an unfinished one of the same wishes there, that would be taken up, and not what came after it.
+  await finish(operations, (await operations.startReturn({ errorQueue: QUEUES.error, filter: {} })).id);
+}
+
+async function finish(operations: Operations, id: string): Promise<void> {
+  let isRunning = true;
+  while (isRunning) isRunning = (await operations.continueReturn({ id, countMax: 25 })).state === 'running';
 }

@@ -101,7 +101,8 @@ export class DirectStore implements Store {
   }
 
   admission(): Promise<void> | undefined {
-    return this.#gate.wait();
+    // Where nothing is taken any more, `commit` tells why.
+    return this.#closing === undefined && this.#condition.state !== 'failed' ? this.#gate.wait() : undefined;
   }
 
   commit(unit: Unit): Promise<void> {

@@ -146,7 +146,7 @@ const NO_BYTES = new Uint8Array(0);
 const POSITION_MASK = 2 ** 48 - 1;
 /** Keys are ASCII, so this sorts after all of them. */
 const AFTER_ALL_KEYS = '\u{10ffff}';
-const PAGE_MS_MAX = 3;
+const PAGE_MS_MAX = 1;
 const UNTIMED_COUNT = 32;
 const UNTIMED_BYTES = 256 * 1024;
 const STATE_PAGE_BYTES_MAX = 1024 * 1024;

@@ -7,7 +7,8 @@
  *
  * Obligations (the conformance suite tests them by number, on the worker and on the calling thread):
  * S1  `commit` resolves only after a sync that started after the unit was handed over has succeeded.
- * S2  A unit is there wholly or not at all, whatever dies.
+ * S2  A unit is there wholly or not at all, whatever dies. One that contradicts what is stored (removes a message that is
+ *     not there, uses a position twice, names an unknown place) is refused whole with UNIT_CONTRADICTS_STORE.
  * S3  Units take effect in the order in which `commit` was called; what is there after a crash is a prefix of that order.
  * S4  Reads see committed units only, and every unit whose `commit` has resolved.
  * S5  A read's result is delivered before the answer of any unit that was not yet in it.
@@ -33,7 +34,10 @@ export interface Store {
 
   /** Messages of one place in order. */
   readMessages(range: MessageRange): Promise<MessagePage>;
-  /** Messages whose deadline is at or before `upToMs`, earliest first, at most `countMax`; without their bodies. */
+  /**
+   * Messages whose deadline is at or before `upToMs`, earliest first, at most `countMax`, at least one when there is one (a
+   * long list ends early by time); without their bodies.
+   */
   readDue(upToMs: number, countMax: number): Promise<readonly StoredMessage[]>;
   /** The earliest deadline after `afterMs`, or undefined when no message has one. */
   nextDeadline(afterMs: number): Promise<number | undefined>;
@@ -144,7 +148,7 @@ export interface MessageRange {
   /** Inclusive. */
   readonly upToPosition?: number;
   readonly countMax: number;
-  /** The page ends before the message that would pass this, but holds at least one. */
+  /** The page ends before the message that would pass this, or by time; but it holds at least one. */
   readonly bytesMax: number;
   readonly withBodies: boolean;
 }

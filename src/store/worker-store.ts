@@ -111,7 +111,8 @@ class WorkerStore implements Store {
   }
 
   admission(): Promise<void> | undefined {
-    return this.#gate.wait();
+    // Where nothing is taken any more, `commit` tells why.
+    return this.#whyNothingIsTaken() === undefined ? this.#gate.wait() : undefined;
   }
 
   commit(unit: Unit): Promise<void> {

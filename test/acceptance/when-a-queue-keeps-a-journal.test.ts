@@ -13,7 +13,7 @@ describe('when a queue keeps a journal', () => {
     assert.deepEqual(await story.waiting('orders', 'journal'), ['one', 'two']);
     const page = await story.manager.browse({ queue: 'orders', kind: 'journal', countMax: 10 });
     assert.deepEqual(
-      page.messages.map(({ headers }) => [headers?.[Header.messageId], headers?.['customer']]),
+      page.messages.map(({ headers }) => [headers?.[Header.messageId], headers?.customer]),
       [
         ['message-1', '7'],
         ['message-2', '7'],

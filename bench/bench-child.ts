@@ -13,7 +13,7 @@ export class BenchChild implements AsyncDisposable {
       execArgv: [...process.execArgv, ...execArgv],
       serialization: 'advanced',
     });
-    this.#child.on('message', (answer) => this.#waiting.shift()?.resolve(answer));
+    this.#child.on('message', (message) => this.#waiting.shift()?.resolve((message as { answer: unknown }).answer));
     this.#child.on('exit', (code, signal) => {
       this.#exited.resolve();
       const error = new Error(`${program} ended with ${signal ?? `code ${code}`}.`);
@@ -44,6 +44,6 @@ export function answerParent(actions: Readonly<Record<string, (argument: never) 
   process.on('message', async ({ command, argument }: { command: string; argument: unknown }) => {
     const action = actions[command] as ((argument: unknown) => unknown) | undefined;
     if (action === undefined) throw new Error(`Nothing here answers '${command}'.`);
-    process.send?.(await action(argument));
+    process.send?.({ answer: await action(argument) });
   });
 }

@@ -12,10 +12,10 @@ import { roundTo } from './row-support.ts';
 import { Durations } from './statistics.ts';
 
 const FAILED_COUNT = 100_000;
-const ROUNDS = 3;
+const ROUNDS = 7;
 const SENDERS = 16;
 const SENDER_PAUSE_MS = 2;
-const QUIET_MS = 2_500;
+const QUIET_MS = 1_200;
 const MUST_RATIO = 3;
 
 /**

@@ -109,8 +109,8 @@ export class CrashRun {
     const kill = (): void => life.kill();
     if (death.kind === 'random' && death.from === 'start') after(death.afterMs, kill);
     if (death.kind === 'random' && death.from === 'ready') void life.ready.then(() => after(death.afterMs, kill));
+    after(LIFE_MS_MAX, kill);
     if (death.kind === 'failpoint') {
-      after(FAILPOINT_LIFE_MS, kill);
       const { askToEndAfterMs } = death;
       if (askToEndAfterMs !== undefined) void life.ready.then(() => after(askToEndAfterMs, () => life.askToEnd()));
     }
@@ -124,10 +124,16 @@ export class CrashRun {
   /** The sender gets its last answers from it; then it drains all queues and ends in good order. */
   async #lastLife(sender: LifeProcess): Promise<void> {
     const life = new LifeProcess('drain.ts', [this.#store, this.#ledger]);
+    const giveUp = (): void => {
+      sender.kill();
+      life.kill();
+    };
+    const limit = nodeIo().timers.after(LAST_LIFE_MS_MAX, giveUp);
     sender.askToEnd();
     const senderEnd = await sender.ended;
     life.askToEnd();
     const lastEnd = await life.ended;
+    limit.cancel();
     for (const [what, end] of Object.entries({ 'the sender': senderEnd, 'the last life': lastEnd })) {
       if (end.code !== 0) this.#unexpectedEnds.push(`${what}: ${describeEnd(end)}`);
     }
@@ -153,8 +159,10 @@ export interface CrashRunOptions {
   tell(progress: string): void;
 }
 
-/** A life comes by each failpoint long before this. */
-const FAILPOINT_LIFE_MS = 5_000;
+/** A life is ready, and comes by its failpoint, long before this. */
+const LIFE_MS_MAX = 8_000;
+/** Draining is a matter of seconds; what takes longer hangs. */
+const LAST_LIFE_MS_MAX = 120_000;
 
 function describeEnd({ code, signal, errorText }: End): string {
   return `ended with ${signal ?? `code ${code}`}\n${errorText.slice(0, 2_000)}`;

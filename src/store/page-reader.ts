@@ -31,17 +31,15 @@ export class PageReader {
       statement.setReturnArrays(true);
       return statement;
     };
-    const inRange = 'WHERE id >= ((?1 << 48) | ?2) AND id <= ((?1 << 48) | ?3) ORDER BY id LIMIT ?4';
+    const inRange = 'WHERE id >= ((? << 48) | ?) AND id <= ((? << 48) | ?) ORDER BY id LIMIT ?';
     const key = `id >> 48, id & ${POSITION_MASK}, deadline`;
     this.#messages = prepare(`SELECT ${key}, headers, length(body), checksum, body FROM message ${inRange}`);
     this.#headers = prepare(`SELECT ${key}, headers, length(body) FROM message ${inRange}`);
     this.#due = prepare(
-      `SELECT ${key}, headers, length(body) FROM message WHERE deadline <= ?1 ORDER BY deadline, id LIMIT ?2`,
+      `SELECT ${key}, headers, length(body) FROM message WHERE deadline <= ? ORDER BY deadline, id LIMIT ?`,
     );
-    this.#nextDeadline = prepare('SELECT min(deadline) FROM message WHERE deadline > ?1');
-    this.#state = prepare(
-      'SELECT key, value FROM state WHERE key > ?1 AND key >= ?2 AND key < ?3 ORDER BY key LIMIT ?4',
-    );
+    this.#nextDeadline = prepare('SELECT min(deadline) FROM message WHERE deadline > ?');
+    this.#state = prepare('SELECT key, value FROM state WHERE key > ? AND key >= ? AND key < ? ORDER BY key LIMIT ?');
     this.#places = prepare('SELECT place, kind, queue, messages, bytes FROM place ORDER BY place');
   }
 
@@ -53,7 +51,7 @@ export class PageReader {
     const statement = range.withBodies ? this.#messages : this.#headers;
     const endMs = this.#nowMs() + PAGE_MS_MAX;
     let bytes = 0;
-    for (const row of rowsOf(statement.iterate(range.place, from, upTo, range.countMax + 1))) {
+    for (const row of rowsOf(statement.iterate(range.place, from, range.place, upTo, range.countMax + 1))) {
       const message = messageOf(row, range.withBodies);
       bytes += message.headers.byteLength + (range.withBodies ? message.bodyBytes : 0);
       const isOver =

@@ -29,25 +29,21 @@ export class UnitWriter {
 
   constructor(database: DatabaseSync, places: Iterable<number>) {
     this.#places = new Set(places);
-    this.#insert = database.prepare('INSERT INTO message VALUES((?1 << 48) | ?2, ?3, ?4, ?5, ?6)');
+    this.#insert = database.prepare('INSERT INTO message VALUES((? << 48) | ?, ?, ?, ?, ?)');
     // Asking for the size first is a third faster than DELETE … RETURNING (measured: 2.0 against 3.0 µs).
-    this.#sizeOf = database.prepare('SELECT length(headers) + length(body) FROM message WHERE id = ((?1 << 48) | ?2)');
+    this.#sizeOf = database.prepare('SELECT length(headers) + length(body) FROM message WHERE id = ((? << 48) | ?)');
     this.#sizeOf.setReturnArrays(true);
-    this.#delete = database.prepare('DELETE FROM message WHERE id = ((?1 << 48) | ?2)');
-    this.#move = database.prepare(
-      'UPDATE message SET id = ((?3 << 48) | ?4), deadline = ?5 WHERE id = ((?1 << 48) | ?2)',
-    );
+    this.#delete = database.prepare('DELETE FROM message WHERE id = ((? << 48) | ?)');
+    this.#move = database.prepare('UPDATE message SET id = ((? << 48) | ?), deadline = ? WHERE id = ((? << 48) | ?)');
     this.#createPlace = database.prepare('INSERT INTO place(place, kind, queue) VALUES(?, ?, ?)');
-    this.#addToPlace = database.prepare(
-      'UPDATE place SET messages = messages + ?2, bytes = bytes + ?3 WHERE place = ?1',
-    );
+    this.#addToPlace = database.prepare('UPDATE place SET messages = messages + ?, bytes = bytes + ? WHERE place = ?');
     this.#setState = database.prepare(
-      'INSERT INTO state VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value',
+      'INSERT INTO state VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value',
     );
     this.#deleteState = database.prepare('DELETE FROM state WHERE key = ?');
     this.#addToCounter = database.prepare(
-      `INSERT INTO state VALUES(?1, CAST(CAST(?2 AS INTEGER) AS TEXT))
-       ON CONFLICT(key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + CAST(?2 AS INTEGER) AS TEXT)`,
+      `INSERT INTO state VALUES(?, CAST(CAST(? AS INTEGER) AS TEXT))
+       ON CONFLICT(key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + CAST(? AS INTEGER) AS TEXT)`,
     );
   }
 
@@ -69,7 +65,7 @@ export class UnitWriter {
           const bytes = this.#bytesAt(place, position);
           this.#demandPlace(toPlace);
           atFreePosition(toPlace, toPosition, () =>
-            this.#move.run(place, position, toPlace, toPosition, operation.deadlineMs ?? null),
+            this.#move.run(toPlace, toPosition, operation.deadlineMs ?? null, place, position),
           );
           changes.count(place, -1, -bytes);
           changes.count(toPlace, 1, bytes);
@@ -90,7 +86,7 @@ export class UnitWriter {
           changes.removalCount++;
           break;
         case 'addToCounter':
-          this.#addToCounter.run(operation.key, operation.amount);
+          this.#addToCounter.run(operation.key, operation.amount, operation.amount);
           changes.stateCount++;
           break;
         default:
@@ -102,7 +98,7 @@ export class UnitWriter {
   /** Writes the gathered counts, once per group. */
   writeChanges(changes: Changes): void {
     for (const [place, { messages, bytes }] of changes.places) {
-      if (messages !== 0 || bytes !== 0) this.#addToPlace.run(place, messages, bytes);
+      if (messages !== 0 || bytes !== 0) this.#addToPlace.run(messages, bytes, place);
     }
   }
 

@@ -224,6 +224,19 @@ describe('test bus: time', () => {
     );
   });
 
+  test('messages that go round in circles are told as what they are', async () => {
+    await using bus = await createTestBus({
+      endpoints: [
+        (options) =>
+          new Endpoint('circle', options).handle('Again', async (_message, context) => {
+            await context.sendLocal('Again', {});
+          }),
+      ],
+    });
+    await bus.send('Again', {});
+    await assert.rejects(bus.quiet({ limitMs: 50 }), hasCode('BUS_NOT_QUIET'));
+  });
+
   test('a jump of the wall clock hurries no delayed message', async () => {
     await using bus = await createTestBus({ endpoints: [billing] });
     await bus.send(BillOrder, { orderId: '1', amount: 1 }, { delayMs: 60_000 });

@@ -63,18 +63,27 @@ export class TestMachine {
     return this.#activityBefore + (this.#process?.store?.activity ?? 0);
   }
 
-  /** Waits until the store has answered everything and nothing new was asked for in several turns of the event loop. */
+  /**
+   * Waits until the store has answered everything and nothing new was asked for in several turns of the event loop.
+   *
+   * @throws {BusNotQuiet} that did not happen in 10 seconds of real time
+   */
   async settle(): Promise<void> {
+    if (!(await this.trySettle(SETTLE_MS_MAX))) throw new BusNotQuiet([], SETTLE_MS_MAX);
+  }
+
+  /** As `settle`; false when `limitMs` of real time went by first. */
+  async trySettle(limitMs: number): Promise<boolean> {
     const { clock } = nodeIo();
-    const startedMs = clock.monotonicNowMs();
+    const untilMs = clock.monotonicNowMs() + limitMs;
     for (let stillTurns = 0; stillTurns < STILL_TURNS; ) {
       const before = this.activity;
       await nextTurn();
       const onTheWay = this.#process?.isAlive === true ? (this.#process.store?.onTheWay ?? 0) : 0;
       stillTurns = onTheWay === 0 && this.activity === before ? stillTurns + 1 : 0;
-      const waitedMs = clock.monotonicNowMs() - startedMs;
-      if (waitedMs > SETTLE_MS_MAX) throw new BusNotQuiet([], waitedMs);
+      if (clock.monotonicNowMs() > untilMs) return false;
     }
+    return true;
   }
 
   /** Lets time pass: every timer that becomes due runs at its own time, and what it begins settles before the next. */
@@ -140,6 +149,6 @@ const STILL_TURNS = 4;
 /** By a real clock; a machine that is busy for so long sends messages round in circles. */
 const SETTLE_MS_MAX = 10_000;
 
-export function nextTurn(): Promise<void> {
+function nextTurn(): Promise<void> {
   return new Promise((resolve) => nodeIo().timers.soon(resolve));
 }

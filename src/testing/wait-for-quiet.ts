@@ -17,13 +17,13 @@ export async function waitForQuiet(machine: TestMachine, options: WaitForQuietOp
   for (let stillSinceMs: number | undefined; ; ) {
     const activity = machine.activity;
     await options.restarted();
-    await machine.settle();
+    const isStill = await machine.trySettle(options.limitMs - (clock.monotonicNowMs() - startedMs));
     const life = options.life();
     if (life === undefined) continue;
     const { handlersActive, isHeldUp, delayed, texts } = life.restlessness();
     const nowMs = clock.monotonicNowMs();
     const isWaitingForDelays = options.throughDelays && delayed > 0;
-    if (handlersActive === 0 && !isHeldUp && !isWaitingForDelays) return;
+    if (isStill && handlersActive === 0 && !isHeldUp && !isWaitingForDelays) return;
     if (nowMs - startedMs > options.limitMs) {
       throw new BusNotQuiet(
         isWaitingForDelays ? [...texts, `${delayed} messages are delayed`] : texts,

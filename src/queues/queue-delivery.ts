@@ -33,6 +33,10 @@ export class QueueDelivery implements Delivery, Participant {
     this.#counts = queue.attempts.of(entry.position);
   }
 
+  get #byteCount(): number {
+    return this.#entry.headers.byteLength + this.#entry.body.byteLength;
+  }
+
   get queue(): string {
     return this.#queue.name;
   }
@@ -89,7 +93,7 @@ export class QueueDelivery implements Delivery, Participant {
       const toPosition = positionOf(this.priority, this.#owner.nextSequence());
       operations.push({ kind: 'move', place, position, toPlace: this.#queue.journal.id, toPosition });
     } else {
-      operations.push({ kind: 'remove', place, position });
+      operations.push({ kind: 'remove', place, position, byteCount: this.#byteCount });
     }
     if (this.#queue.attempts.has(position)) operations.push({ kind: 'deleteState', key: attemptsKey(place, position) });
   }
@@ -101,7 +105,7 @@ export class QueueDelivery implements Delivery, Participant {
 
   #left(): void {
     this.#state = 'gone';
-    const bytes = this.#entry.headers.byteLength + this.#entry.body.byteLength;
+    const bytes = this.#byteCount;
     this.#queue.gone(this.#entry.position, bytes);
     if (this.#queue.settings.journal === true) this.#queue.journal?.added(bytes);
     this.#owner.left(this.#slot);

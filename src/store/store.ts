@@ -102,7 +102,13 @@ export type Operation =
       /** In steady time (queues/steady-clock.ts): when a delayed message is due, when a waiting one expires. */
       readonly deadlineMs?: number;
     }
-  | { readonly kind: 'remove'; readonly place: number; readonly position: number }
+  | {
+      readonly kind: 'remove';
+      readonly place: number;
+      readonly position: number;
+      /** Size of its headers and body, when the caller has read them; spares the store a look. */
+      readonly byteCount?: number;
+    }
   | {
       /** Keeps headers and body; gives a new place, position and deadline. */
       readonly kind: 'move';

@@ -1,4 +1,4 @@
-import { invariant } from '../message/posthorn-error.ts';
+import { InvariantBroken, invariant } from '../message/posthorn-error.ts';
 import type { Operation, PlaceKind, Unit } from './store.ts';
 
 /**
@@ -6,7 +6,7 @@ import type { Operation, PlaceKind, Unit } from './store.ts';
  * ArrayBuffer: an object and two buffers per message would cost more than storing it.
  *
  * Layout, little endian: per unit a u32 count of operations; per operation an u8 code and then, in this order, what the
- * code needs: places u16, positions and deadlines f64 (NaN: no deadline), lengths u32, bytes. Text is UTF-8.
+ * code needs: places u16, positions, deadlines and sizes f64 (NaN: none), lengths u32, bytes. Text is UTF-8.
  */
 export class UnitPacker {
   #buffer: ArrayBuffer;
@@ -88,9 +88,10 @@ export class UnitPacker {
         return;
       }
       case 'remove':
-        this.#reserve(11);
+        this.#reserve(19);
         this.#addCode(CODE_REMOVE);
         this.#addPlaceAndPosition(operation.place, operation.position);
+        this.#addNumber(operation.byteCount ?? Number.NaN);
         return;
       case 'move':
         this.#reserve(29);
@@ -139,8 +140,13 @@ export class UnitPacker {
   }
 
   #addPlaceAndPosition(place: number, position: number): void {
-    invariant(place >= 1 && place <= PLACE_MAX && Number.isInteger(place), `place ${place} is in 1 to ${PLACE_MAX}`);
-    invariant(position >= 0 && position < POSITION_END && Number.isInteger(position), `position ${position} is valid`);
+    // Written out: a text for every operation that is valid would cost more than the check.
+    if (!(place >= 1 && place <= PLACE_MAX && Number.isInteger(place))) {
+      throw new InvariantBroken(`place ${place} is in 1 to ${PLACE_MAX}`);
+    }
+    if (!(position >= 0 && position < POSITION_END && Number.isInteger(position))) {
+      throw new InvariantBroken(`position ${position} is valid`);
+    }
     this.#view.setUint16(this.#offset, place, true);
     this.#view.setFloat64(this.#offset + 2, position, true);
     this.#offset += 10;
@@ -227,7 +233,7 @@ export class UnitReader {
         return { kind: 'put', place, position, deadlineMs, content, headerBytes };
       }
       case CODE_REMOVE:
-        return { kind: 'remove', place: this.#place(), position: this.#number() };
+        return { kind: 'remove', place: this.#place(), position: this.#number(), byteCount: this.#number() };
       case CODE_MOVE: {
         const [place, position, toPlace, toPosition] = [this.#place(), this.#number(), this.#place(), this.#number()];
         const deadlineMs = this.#deadline();

@@ -53,13 +53,9 @@ export class UnitWriter {
         case 'put':
           this.#put(operation, changes);
           break;
-        case 'remove': {
-          const bytes = this.#bytesAt(operation.place, operation.position);
-          this.#delete.run(operation.place, operation.position);
-          changes.count(operation.place, -1, -bytes);
-          changes.removalCount++;
+        case 'remove':
+          this.#remove(operation, changes);
           break;
-        }
         case 'move': {
           const { place, position, toPlace, toPosition } = operation;
           const bytes = this.#bytesAt(place, position);
@@ -120,6 +116,14 @@ export class UnitWriter {
     changes.putCount++;
   }
 
+  #remove(operation: StoredOperation & { kind: 'remove' }, changes: Changes): void {
+    const { place, position, byteCount = Number.NaN } = operation;
+    const bytes = Number.isNaN(byteCount) ? this.#bytesAt(place, position) : byteCount;
+    if (this.#delete.run(place, position).changes !== 1) throw absent(place, position);
+    changes.count(place, -1, -bytes);
+    changes.removalCount++;
+  }
+
   #addPlace(place: number, kind: PlaceKind, queue: string, changes: Changes): void {
     if (this.#places.has(place)) throw new UnitContradictsStore(`place ${place} exists`);
     this.#createPlace.run(place, kind, queue);
@@ -133,7 +137,7 @@ export class UnitWriter {
 
   #bytesAt(place: number, position: number): number {
     const row = this.#sizeOf.get(place, position) as unknown as readonly unknown[] | undefined;
-    if (row === undefined) throw new UnitContradictsStore(`place ${place} has no message at position ${position}`);
+    if (row === undefined) throw absent(place, position);
     // A damaged record may have no length; its neighbours' counts are right all the same.
     return typeof row[0] === 'number' ? row[0] : 0;
   }
@@ -181,6 +185,10 @@ export class Changes {
     for (const { bytes } of this.places.values()) netBytes += bytes;
     return netBytes < 0;
   }
+}
+
+function absent(place: number, position: number): UnitContradictsStore {
+  return new UnitContradictsStore(`place ${place} has no message at position ${position}`);
 }
 
 function atFreePosition(place: number, position: number, write: () => unknown): void {

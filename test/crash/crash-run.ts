@@ -71,8 +71,8 @@ export class CrashRun {
     return sender;
   }
 
-  #startLife(environment?: Readonly<Record<string, string>>): LifeProcess {
-    return new LifeProcess('life.ts', [this.#store, this.#ledger, String(++this.#lives)], environment);
+  #startLife(environment: Readonly<Record<string, string>> = {}): LifeProcess {
+    return new LifeProcess('life.ts', [this.#store, this.#ledger, String(++this.#lives)], { environment });
   }
 
   /** True when the process died as planned; one that did not come by its failpoint in time is killed all the same. */

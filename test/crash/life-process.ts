@@ -9,6 +9,7 @@ export interface End {
   readonly failpoint: Failpoint | undefined;
   /** True when it had written `ready`. */
   readonly wasReady: boolean;
+  readonly outputText: string;
   readonly errorText: string;
 }
 
@@ -18,20 +19,21 @@ export class LifeProcess {
   readonly #ready = Promise.withResolvers<boolean>();
   readonly #ended = Promise.withResolvers<End>();
   #wasReady = false;
+  #outputText = '';
   #errorText = '';
 
   /** @param program - file name beside this one */
-  constructor(
-    program: string,
-    programArguments: readonly string[],
-    environment: Readonly<Record<string, string>> = {},
-  ) {
+  constructor(program: string, programArguments: readonly string[], options: LifeOptions = {}) {
     const path = new URL(program, import.meta.url).pathname;
-    this.#child = spawn(process.execPath, ['--conditions=posthorn-source', path, ...programArguments], {
-      env: { ...process.env, ...environment },
+    const nodeArguments = ['--conditions=posthorn-source', ...(options.nodeOptions ?? []), path, ...programArguments];
+    this.#child = spawn(process.execPath, nodeArguments, {
+      env: { ...process.env, ...options.environment },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
-    this.#child.stdout?.on('data', () => this.#becameReady());
+    this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.#outputText += text;
+      this.#becameReady();
+    });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#errorText += text;
     });
@@ -68,6 +70,18 @@ export class LifeProcess {
     const reached = new RegExp(`^${FAILPOINT_REACHED}: (\\S+)$`, 'm').exec(this.#errorText)?.[1];
     const failpoint = FAILPOINTS.find((name) => name === reached);
     this.#ready.resolve(false);
-    this.#ended.resolve({ code, signal, failpoint, wasReady: this.#wasReady, errorText: this.#errorText });
+    this.#ended.resolve({
+      code,
+      signal,
+      failpoint,
+      wasReady: this.#wasReady,
+      outputText: this.#outputText,
+      errorText: this.#errorText,
+    });
   }
+}
+
+export interface LifeOptions {
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly nodeOptions?: readonly string[];
 }

@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { nodeIo } from '../../../src/io/node-io.ts';
 import { PosthornError } from '../../../src/message/posthorn-error.ts';
 import type { Store } from '../../../src/store/store.ts';
@@ -11,6 +10,8 @@ import { orderSyncs } from '../sync-faults.ts';
 const [directory = '', scenario = '', synchronous] = process.argv.slice(2);
 const open = (): Promise<Store> =>
   openStore({ directory, io: nodeIo(), synchronous: synchronous === 'NORMAL' ? 'NORMAL' : 'FULL' });
+/** One turn of the event loop. */
+const turn = (): Promise<void> => new Promise((resolve) => nodeIo().timers.soon(resolve));
 let store = await open();
 await store.commit({ operations: PLACES });
 const conditions: string[] = [];

@@ -38,7 +38,7 @@ export class RecoverabilityExecutor {
   /** Resolves when the action is durable, or given up because the endpoint stops. Never rejects. */
   async recover(failed: FailedMessage): Promise<void> {
     const failure = this.#failureOf(failed);
-    const action = this.#decide(failure);
+    let action = this.#decide(failure);
     for (let pauseMs = PAUSE_MS_MIN; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)) {
       try {
         await this.#act(action, failed, failure);
@@ -53,6 +53,8 @@ export class RecoverabilityExecutor {
           error,
         });
         this.#parts.trigger.failed(`recover failed messages (${action.kind})`, error);
+        // What does not fit now will not fit later; the copy in the error queue is made to fit.
+        if (isPosthornError(error, 'MESSAGE_TOO_LARGE')) action = this.#toErrorQueue();
       }
       await this.#pause(pauseMs);
       if (this.#isStopping) return this.#giveUp(failed, failure);

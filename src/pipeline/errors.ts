@@ -105,6 +105,15 @@ export class InvalidBody extends PosthornError {
   }
 }
 
+/** The body is something that JSON leaves out, as `undefined` or a function. Nothing was sent. */
+export class NoJson extends PosthornError {
+  readonly code = 'NO_JSON';
+
+  constructor(kind: string) {
+    super(`${kind} has no JSON.`, 'Send an object or null.');
+  }
+}
+
 /** An event was sent, a command published, or something else was done with the wrong kind of contract. Nothing was sent. */
 export class WrongMessageKind extends PosthornError {
   readonly code = 'WRONG_MESSAGE_KIND';

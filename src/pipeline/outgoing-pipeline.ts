@@ -34,7 +34,7 @@ export class OutgoingPipeline {
    * @throws {PosthornError} INVALID_BODY, NO_ROUTE, … and what the transport answers: nothing was sent
    */
   async send(request: SendRequest): Promise<Sent> {
-    const { verb, type, options } = request;
+    const { verb, type, options, attempt } = request;
     options?.signal?.throwIfAborted();
     const name = checkKind(verb, type);
     if (options !== undefined) checkOptions(verb.name, options);
@@ -42,12 +42,21 @@ export class OutgoingPipeline {
     const checked = typeof type === 'string' ? undefined : checkBody(type, request.body);
     if (checked instanceof Promise) refuseInvalid(name, await checked);
     else if (checked !== undefined) refuseInvalid(name, checked);
+    if (attempt !== undefined && this.#unitOf(request) === undefined) {
+      const admission = this.#parts.dispatcher.admission();
+      if (admission !== undefined) await admission;
+    }
     const messageId = options?.messageId ?? this.#parts.io.random.uuid();
     const messages = this.#build(request, name, messageId, destinations);
-    const joined = request.attempt?.unitForSends();
-    if (messages.length > 0)
-      await this.#parts.dispatcher.dispatch(messages, options?.dispatch === 'now' ? undefined : joined);
+    const work = this.#unitOf(request);
+    if (messages.length > 0) await this.#parts.dispatcher.dispatch(messages, work);
     return { messageId };
+  }
+
+  /** Undefined: the message leaves at once. */
+  #unitOf({ attempt, options }: SendRequest): UnitOfWork | undefined {
+    const joined = attempt?.unitForSends();
+    return options?.dispatch === 'now' ? undefined : joined;
   }
 
   #destinationsOf(request: SendRequest, name: string): readonly Address[] {

@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import * as v from 'valibot';
 import * as z from 'zod';
+import { Endpoint } from '../../src/endpoint/endpoint.ts';
+import { silentLogger } from '../../src/io/logger.ts';
 import { defineCommand } from '../../src/message/define-contract.ts';
-import { Header } from '../../src/message/headers.ts';
+import { Header, headersOf } from '../../src/message/headers.ts';
 import { FAILURE_HEADER_BYTES_RESERVED, MESSAGE_HEADER_BYTES_MAX } from '../../src/message/limits.ts';
+import { QueueManager } from '../../src/queues/queue-manager.ts';
+import type { EndpointEvents } from '../../src/recoverability/notifications.ts';
 import { route } from '../../src/routing/route.ts';
+import { DATABASE_FILE } from '../../src/store/store-directory.ts';
 import { EndpointStory, type RawMessage, record, type SeenMessage, typed } from '../support/endpoint-story.ts';
 
 const PlaceOrder = defineCommand('Sales.PlaceOrder', z.object({ orderId: z.string() }));
@@ -122,6 +131,31 @@ describe('when a message cannot be handled', () => {
       assert.equal(copy.headers[Header.exceptionType], 'UndecodableEnvelope');
     });
   }
+
+  test('its stored bytes are damaged: it goes to the error queue as DamagedMessage, named as far as it can be read', async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'posthorn-damaged-'));
+    t.after(() => rmSync(directory, { recursive: true }));
+    const before = await QueueManager.open({ directory, machine: 'alpha' });
+    const headers = headersOf(typed('Sales.PlaceOrder'));
+    await before.send([{ destination: { queue: 'sales' }, headers, body: Buffer.from('{"orderId":"1"}') }]);
+    await before.close();
+    const database = new DatabaseSync(join(directory, DATABASE_FILE));
+    database.exec(`UPDATE message SET body = CAST('{"orderId":"2"}' AS BLOB)`);
+    database.close();
+    await using manager = await QueueManager.open({ directory, machine: 'alpha' });
+    await using sales = new Endpoint('sales', { queueManager: manager, logger: silentLogger });
+    let handled = 0;
+    sales.handle(PlaceOrder, () => handled++);
+    const moved = new Promise<EndpointEvents['movedToErrorQueue']>((resolve) => sales.on('movedToErrorQueue', resolve));
+    await sales.start();
+    const { reason, messageId } = await moved;
+    assert.equal(reason, 'DamagedMessage');
+    assert.equal(messageId, 'id-of-Sales.PlaceOrder');
+    assert.equal(handled, 0);
+    const page = await manager.browse({ queue: 'error', countMax: 10, withBodies: true });
+    assert.equal(Buffer.from(page.messages[0]?.body ?? []).toString(), '{"orderId":"2"}');
+    assert.equal(page.messages[0]?.headers?.[Header.failureReason], 'DamagedMessage');
+  });
 
   test('the first known of several enclosed types decides, and a .NET name is known by what stands before the comma', async () => {
     await using story = await EndpointStory.begin();

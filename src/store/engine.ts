@@ -29,9 +29,12 @@ export class Engine {
   #unitSerial: number;
   #sequenceReserved: number;
   #sequenceMax = 0;
+  #commitMs = 0;
+  readonly #nowMs: () => number;
 
   constructor(database: DatabaseSync, nowMs: () => number) {
     this.#database = database;
+    this.#nowMs = nowMs;
     this.reader = new PageReader(database, nowMs);
     this.#writer = new UnitWriter(
       database,
@@ -50,6 +53,11 @@ export class Engine {
   /** Counts every unit that was ever handed over here, refused ones included. */
   get unitSerial(): number {
     return this.#unitSerial;
+  }
+
+  /** How long the last COMMIT took: writing the log and its sync. */
+  get commitMs(): number {
+    return this.#commitMs;
   }
 
   /** Marks the database as in use; the answer is what the last owner left. */

@@ -96,6 +96,11 @@ export class StoreCore {
     return this.#recovery;
   }
 
+  /** See Engine. */
+  get commitMs(): number {
+    return this.#engine.commitMs;
+  }
+
   read<T>(read: (reader: PageReader) => T): T {
     if (!this.#database.isOpen) throw this.#whyFailed();
     try {

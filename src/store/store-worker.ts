@@ -94,6 +94,7 @@ class StoreWorker {
       unitCount: group.units.length,
       refusals:
         refusals.size === 0 ? undefined : [...refusals].map(([index, error]) => ({ index, error: toWire(error) })),
+      commitMs: this.#openCore().commitMs,
       buffers: group.finishedBuffers,
     };
     this.#port.postMessage(message, group.finishedBuffers);

@@ -39,6 +39,8 @@ export type FromWorker =
       readonly kind: 'answered';
       readonly unitCount: number;
       readonly refusals: readonly { readonly index: number; readonly error: WireError }[] | undefined;
+      /** How long the COMMIT of the group took. */
+      readonly commitMs: number;
       /** Buffers of batches that this group finished, given back for reuse. */
       readonly buffers: readonly ArrayBuffer[];
     }

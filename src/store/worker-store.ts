@@ -84,6 +84,10 @@ class WorkerStore implements Store {
   #firstWaiting = 0;
   #batchesOnTheWay = 0;
   #isShippingSoon = false;
+  /** When the first unit of the batch that is being packed came, by the monotonic clock. */
+  #packingSinceMs = 0;
+  /** What a COMMIT took of late. */
+  #commitMs = 0;
   readonly #reads = new Map<number, WaitingRead>();
   #nextReadId = 1;
   readonly #listeners: ((condition: StoreCondition) => void)[] = [];
@@ -125,7 +129,7 @@ class WorkerStore implements Store {
       return Promise.reject(error);
     }
     this.#gate.enter(byteCount);
-    this.#shipSoon();
+    this.#shipInTime();
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject, byteCount });
     });
@@ -174,6 +178,19 @@ class WorkerStore implements Store {
     return undefined;
   }
 
+  /**
+   * A batch is shipped at the end of the turn, and in the middle of a long one: waiting for more units of the turn pays
+   * only as long as a COMMIT takes. With a fast disk the worker writes the first units of a turn while the others are
+   * still being made; with a slow one they all share a sync.
+   */
+  #shipInTime(): void {
+    this.#shipSoon();
+    const nowMs = this.#io.clock.monotonicNowMs();
+    if (this.#packer.unitCount === 1) this.#packingSinceMs = nowMs;
+    else if (nowMs - this.#packingSinceMs > Math.max(this.#commitMs, PACKING_MS_MIN))
+      this.#ship({ evenWhenBusy: false });
+  }
+
   #shipSoon(): void {
     if (this.#isShippingSoon) return;
     this.#isShippingSoon = true;
@@ -183,7 +200,7 @@ class WorkerStore implements Store {
     });
   }
 
-  /** Two batches at most are on the way: one being written and one that the worker finds when it is done with that. */
+  /** Few batches are on the way: one being written, and those that the worker finds, and joins, when it is done with that. */
   #ship(options: { readonly evenWhenBusy: boolean }): void {
     if (this.#packer.unitCount === 0 || (this.#batchesOnTheWay >= BATCHES_MAX && !options.evenWhenBusy)) return;
     const packed = this.#packer.take();
@@ -244,6 +261,7 @@ class WorkerStore implements Store {
       this.#waiting.splice(0, this.#firstWaiting);
       this.#firstWaiting = 0;
     }
+    this.#commitMs = this.#commitMs === 0 ? answer.commitMs : this.#commitMs * 0.8 + answer.commitMs * 0.2;
     this.#batchesOnTheWay -= answer.buffers.length;
     for (const buffer of answer.buffers) this.#packer.recycle(buffer);
     this.#gate.leave(answer.unitCount, byteCount);
@@ -300,7 +318,9 @@ interface WaitingRead {
   readonly reject: (error: Error) => void;
 }
 
-const BATCHES_MAX = 2;
+const BATCHES_MAX = 4;
+/** A shorter pack costs more in crossing over than it gains. */
+const PACKING_MS_MIN = 0.1;
 const WAITING_TRIMMED_AT = 4096;
 
 function conditionFromWire(condition: WireCondition): StoreCondition {

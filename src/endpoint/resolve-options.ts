@@ -124,11 +124,13 @@ const RECOVERABILITY_OPTIONS: readonly (keyof RecoverabilityOptions)[] = [
 ];
 const RULE_OPTIONS = [...RETRY_OPTIONS, 'whenError', 'whenMessage', 'unrecoverable', 'discard'];
 const RATE_LIMIT_OPTIONS = ['afterConsecutiveFailures', 'pauseMs', 'countsError'];
+const ISOLATION_LEVELS = ['read committed', 'repeatable read', 'serializable'];
 const MODES = ['none', 'receiveOnly', 'sendsAtomicWithReceive', 'distributed'] as const;
 
 function modeOf(options: EndpointOptions, isClient: boolean): AvailableMode {
   const mode = options.transactions?.mode ?? (isClient ? 'none' : 'sendsAtomicWithReceive');
   checkOneOf('transactions.mode', mode, MODES);
+  checkOneOf('transactions.isolationLevel', options.transactions?.isolationLevel, ISOLATION_LEVELS);
   if (mode === 'distributed') throw new DistributedNotAvailable();
   return mode;
 }

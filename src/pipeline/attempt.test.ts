@@ -16,7 +16,7 @@ function setup() {
     rollback: () => void calls.push('rollback'),
   };
   // The attempt only carries the delivery.
-  return { attempt: new Attempt({} as Delivery, transaction, 0), calls };
+  return { attempt: new Attempt({ failedAttempts: 0 } as Delivery, transaction, 0), calls };
 }
 
 describe('an attempt', () => {

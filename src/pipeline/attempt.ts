@@ -20,6 +20,8 @@ export class Attempt implements SendingAttempt {
   readonly transaction: MessageTransaction;
   /** By the monotonic clock. */
   readonly startedAtMs: number;
+  /** Attempts of this round that failed before; kept, because a delivery that left forgets it. */
+  readonly failedBefore: number;
   /** Known once the envelope was read. */
   incoming: ReadEnvelope | undefined;
   #state: AttemptState = 'handling';
@@ -30,6 +32,7 @@ export class Attempt implements SendingAttempt {
     this.delivery = delivery;
     this.transaction = transaction;
     this.startedAtMs = startedAtMs;
+    this.failedBefore = delivery.failedAttempts;
   }
 
   get state(): AttemptState {

@@ -138,7 +138,7 @@ export class IncomingContext implements IncomingPhysicalContext, IncomingLogical
 
   #countAttempts(): AttemptNumbers {
     const before = retryCountsOf(this.headers);
-    const immediate = this.current.delivery.failedAttempts + 1;
+    const immediate = this.current.failedBefore + 1;
     return { immediate, delayed: before.delayedRetries, total: before.attempts + immediate };
   }
 

@@ -186,7 +186,7 @@ export class ProcessingLoop {
       logger.info(`Message '${messageId}' was discarded by its handler: ${discardReason}`, { messageId, messageType });
       notifications.emit('discarded', { endpoint, messageId, messageType, reason: discardReason, error: undefined });
     } else if (notifications.hasListeners('handled')) {
-      const attempts = retryCountsOf(incoming.headers).attempts + attempt.delivery.failedAttempts + 1;
+      const attempts = retryCountsOf(incoming.headers).attempts + attempt.failedBefore + 1;
       notifications.emit('handled', { endpoint, messageId, messageType, attempts });
     }
   }

@@ -32,7 +32,7 @@ export class RateLimiter {
 
   failed(error: Error): void {
     const { options, logger, notifications, endpoint } = this.#parts;
-    if (options === undefined || options.countsError?.(error) === false) return;
+    if (options === undefined || !this.#counts(error)) return;
     this.#consecutiveFailures++;
     if (this.#consecutiveFailures < options.afterConsecutiveFailures) return;
     if (!this.#isLimiting) {
@@ -59,6 +59,16 @@ export class RateLimiter {
   stop(): void {
     this.#pause?.cancel();
     this.#pause = undefined;
+  }
+
+  /** The filter is the user's code: when it fails, the failure counts. */
+  #counts(error: Error): boolean {
+    try {
+      return this.#parts.options?.countsError?.(error) !== false;
+    } catch (thrown) {
+      this.#parts.logger.error("The rate limit's countsError threw; the failure counts.", { error: thrown });
+      return true;
+    }
   }
 
   #startPause(pauseMs: number): void {

@@ -96,19 +96,25 @@ export class RecoverabilityExecutor {
   }
 
   #decide(failure: Failure): RecoverabilityAction {
-    const { config, policy, logger } = this.#parts;
-    let action: RecoverabilityAction;
-    try {
-      action = checkAction(policy(failure, config));
-    } catch (error) {
-      logger.error('The custom recoverability policy failed; the built-in one decides.', { error });
-      action = recoverabilityPolicy(failure, config);
-    }
+    const action = this.#decideSafely(failure);
     const isRetry = action.kind === 'immediateRetry' || action.kind === 'delayedRetry';
     // A delayed retry carries its counters in the headers, so those must be readable.
     const isPossible = failure.canRetry && (action.kind !== 'delayedRetry' || failure.headers !== undefined);
     if (!isRetry || isPossible) return action;
-    logger.warn(`Message '${failure.messageId}' cannot be retried; it goes to the error queue.`);
+    this.#parts.logger.warn(`Message '${failure.messageId}' cannot be retried; it goes to the error queue.`);
+    return this.#toErrorQueue();
+  }
+
+  /** A policy, and the predicates of rules, are the user's code: when they fail, the message must not be lost over it. */
+  #decideSafely(failure: Failure): RecoverabilityAction {
+    const { config, policy, logger } = this.#parts;
+    for (const decide of new Set([policy, recoverabilityPolicy])) {
+      try {
+        return checkAction(decide(failure, config));
+      } catch (error) {
+        logger.error(`The recoverability policy failed on message '${failure.messageId}'.`, { error });
+      }
+    }
     return this.#toErrorQueue();
   }
 

@@ -265,6 +265,41 @@ describe('when a handler fails', () => {
     assert.match(failed[0]?.headers[Header.exceptionMessage] ?? '', /"just text"/);
   });
 
+  test('a message that is handled at last tells how many attempts it took', async () => {
+    await using story = await EndpointStory.begin();
+    const sales = story.endpoint('sales', { recoverability: { immediateRetries: 1, delayedRetries: 1 } });
+    sales.handle('Order', (_order, context) => {
+      if (context.attempt.total < 4) throw new Error('not yet');
+    });
+    const handled = record(sales, 'handled');
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    await story.advance(10_000);
+    assert.equal(handled[0]?.attempts, 4);
+    assert.equal(handled[0]?.messageType, 'Order');
+  });
+
+  test('rules and filters that throw themselves lose no message', async () => {
+    await using story = await EndpointStory.begin();
+    const broken = (): never => {
+      throw new Error('the predicate fails');
+    };
+    const sales = story.endpoint('sales', {
+      recoverability: {
+        rules: [{ whenError: broken, immediateRetries: 9 }],
+        rateLimit: { afterConsecutiveFailures: 5, countsError: broken },
+      },
+    });
+    sales.handle('Fail', () => {
+      throw new Error('boom');
+    });
+    await sales.start();
+    await sales.sendLocal('Fail', {});
+    await story.settle();
+    assert.equal((await story.onlyMessageIn('error')).headers[Header.exceptionMessage], 'boom');
+  });
+
   test('a listener that throws hurts nobody', async () => {
     await using story = await EndpointStory.begin();
     const sales = story.endpoint('sales', { recoverability: { immediateRetries: 1, delayedRetries: 0 } });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
+import * as fc from 'fast-check';
 import * as v from 'valibot';
 import * as z from 'zod';
 import { Endpoint } from '../../src/endpoint/endpoint.ts';
@@ -203,6 +204,37 @@ describe('when a message cannot be handled', () => {
     await story.put('sales', { headers: { [Header.enclosedMessageTypes]: 'Fail' } });
     await story.settle();
     assert.match((await story.onlyMessageIn('error')).headers[Header.messageId] ?? '', /^[0-9a-f-]{36}$/);
+  });
+
+  test('whatever bytes come, each message is handled or in the error queue, and none is lost or doubled', async () => {
+    const headerBytes = fc.oneof(
+      fc.uint8Array({ maxLength: 60 }),
+      fc.json().map((text) => Buffer.from(text)),
+      fc.dictionary(fc.string(), fc.string()).map((headers) => Buffer.from(JSON.stringify(headers))),
+      fc.constant(Buffer.from(JSON.stringify(typed('Sales.PlaceOrder')))),
+    );
+    const body = fc.oneof(
+      fc.uint8Array({ maxLength: 60 }),
+      fc.json().map((text) => Buffer.from(text)),
+      fc.constant(Buffer.from('{"orderId":"1"}')),
+    );
+    const messages = fc.array(fc.record({ headerBytes, body }), { minLength: 1, maxLength: 30 });
+    await fc.assert(
+      fc.asyncProperty(messages, async (all) => {
+        await using story = await EndpointStory.begin();
+        const sales = story.endpoint('sales');
+        let handled = 0;
+        sales.handle(PlaceOrder, () => handled++);
+        await sales.start();
+        for (const message of all) await story.put('sales', message);
+        await story.settle();
+        const failed = await story.messagesIn('error');
+        assert.equal(story.status('sales')?.messages, 0);
+        assert.equal(handled + failed.length, all.length);
+        for (const { headers } of failed) assert.ok(headers[Header.failureReason]);
+      }),
+      { numRuns: 60 },
+    );
   });
 
   test('its neighbours are handled', async () => {

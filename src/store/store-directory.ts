@@ -103,7 +103,10 @@ function inspect(directory: string, databasePath: string, migrations: readonly M
   url.search = 'immutable=1&mode=ro';
   let database: DatabaseSync | undefined;
   try {
-    database = new DatabaseSync(url, { readOnly: true });
+    database = new DatabaseSync(url, { readOnly: true, defensive: false });
+    // Of a process that died while it copied its log, this file may name pages that it does not have yet: opening it with
+    // the log makes it whole. Without this, SQLite would call it damaged; nothing is written either way.
+    database.exec('PRAGMA writable_schema = ON');
     const applicationId = readPragma(database, 'application_id');
     const version = readPragma(database, 'user_version');
     // A creation that was cut off before its first checkpoint leaves a database without tables.

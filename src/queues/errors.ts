@@ -49,15 +49,6 @@ export class TooManyQueues extends PosthornError {
   }
 }
 
-/** More handlers at once than one queue manager can keep account of. */
-export class InFlightTableFull extends PosthornError {
-  readonly code = 'IN_FLIGHT_TABLE_FULL';
-
-  constructor(slotsMax: number) {
-    super(`${slotsMax} messages are being handled, more cannot be at once.`, 'Lower the concurrency of the endpoints.');
-  }
-}
-
 /** The queue manager was closed, or is closing; what was asked for was not done. */
 export class QueueManagerClosed extends PosthornError {
   readonly code = 'QUEUE_MANAGER_CLOSED';

@@ -1,5 +1,5 @@
 import type { SmallFile } from '../io/small-file.ts';
-import { InFlightTableFull } from './errors.ts';
+import { invariant } from '../message/posthorn-error.ts';
 import { IN_FLIGHT_SLOTS_MAX } from './limits.ts';
 
 /**
@@ -28,10 +28,15 @@ export class InFlightTable {
     this.flush();
   }
 
+  /** With no free slot nothing more may start; it would not be accounted for. */
+  get hasFreeSlot(): boolean {
+    return this.#free.length > 0 || this.#slotCount < IN_FLIGHT_SLOTS_MAX;
+  }
+
   /** The slot that now names the message; written with the next `flush`. */
   enter(place: number, position: number): number {
     const slot = this.#free.pop() ?? this.#slotCount++;
-    if (slot >= IN_FLIGHT_SLOTS_MAX) throw new InFlightTableFull(IN_FLIGHT_SLOTS_MAX);
+    invariant(slot < IN_FLIGHT_SLOTS_MAX, 'a message is entered only while a slot is free');
     this.#set(slot, place, position);
     return slot;
   }

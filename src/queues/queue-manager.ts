@@ -231,6 +231,7 @@ export class QueueManager implements AsyncDisposable {
       nowMs: () => this.#clock.nowMs(),
       nextSequence: () => this.#nextSequence++,
       deadlineSet: (deadlineMs) => this.#deadlines.deadlineSet(deadlineMs),
+      hasFreeSlot: () => this.#inFlight.hasFreeSlot,
       enter: (queue, position) => this.#inFlight.enter(queue.waiting.id, position),
       noteStarts: () => this.#inFlight.flush(),
       left: (slot) => {

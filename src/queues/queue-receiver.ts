@@ -36,7 +36,7 @@ export class QueueReceiver implements Receiver {
         this.#queue.passOverFirst();
         continue;
       }
-      if (!this.#mayStart(entry.position)) return undefined;
+      if (!this.#owner.hasFreeSlot() || !this.#mayStart(entry.position)) return undefined;
       this.#queue.takeFirst();
       return new QueueDelivery(this.#queue, entry, this.#owner, this.#owner.enter(this.#queue, entry.position));
     }
@@ -86,6 +86,8 @@ export class QueueReceiver implements Receiver {
 export interface ReceiverOwner extends DeliveryOwner {
   nowMs(): number;
   readonly gate: StartGate;
+  /** False while the in-flight table is full. */
+  hasFreeSlot(): boolean;
   /** Notes the message in the in-flight table and returns its slot. */
   enter(queue: Queue, position: number): number;
   noteStarts(): void;

@@ -146,7 +146,9 @@ export class Engine {
       sequenceMax > this.#sequenceReserved - SEQUENCE_BLOCK / 2 ? sequenceMax + SEQUENCE_BLOCK : this.#sequenceReserved;
     this.#writeProgress.run(this.#unitSerial + unitCount, sequenceReserved);
     failpoint('store.applied-before-commit');
+    const startedMs = this.#nowMs();
     this.#commit.run();
+    this.#commitMs = this.#nowMs() - startedMs;
     failpoint('store.committed-before-answer');
     this.#unitSerial += unitCount;
     this.#sequenceMax = sequenceMax;

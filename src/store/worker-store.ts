@@ -86,8 +86,9 @@ class WorkerStore implements Store {
   #isShippingSoon = false;
   /** When the first unit of the batch that is being packed came, by the monotonic clock. */
   #packingSinceMs = 0;
-  /** What a COMMIT took of late. */
+  /** What a COMMIT took of late, and how many units the last one had. */
   #commitMs = 0;
+  #lastGroupUnits = 1;
   readonly #reads = new Map<number, WaitingRead>();
   #nextReadId = 1;
   readonly #listeners: ((condition: StoreCondition) => void)[] = [];
@@ -179,24 +180,31 @@ class WorkerStore implements Store {
   }
 
   /**
-   * A batch is shipped at the end of the turn, and in the middle of a long one: waiting for more units of the turn pays
-   * only as long as a COMMIT takes. With a fast disk the worker writes the first units of a turn while the others are
-   * still being made; with a slow one they all share a sync.
+   * Which units share a batch is a matter of the disk. With a fast one the worker should write the first units of a turn
+   * while the others are still being made; with a slow one they should all share a sync. So a batch is shipped at the end
+   * of a turn, or in the middle of a long one; but it waits for more, as long as more come and the last group was larger,
+   * for half of what a COMMIT takes of late.
    */
   #shipInTime(): void {
+    if (this.#packer.unitCount === 1) this.#packingSinceMs = this.#io.clock.monotonicNowMs();
+    else if (!this.#isWorthWaiting(PACKING_MS_MIN)) this.#ship({ evenWhenBusy: false });
     this.#shipSoon();
-    const nowMs = this.#io.clock.monotonicNowMs();
-    if (this.#packer.unitCount === 1) this.#packingSinceMs = nowMs;
-    else if (nowMs - this.#packingSinceMs > Math.max(this.#commitMs, PACKING_MS_MIN))
-      this.#ship({ evenWhenBusy: false });
+  }
+
+  #isWorthWaiting(leastMs: number): boolean {
+    const waitMs = Math.max(leastMs, this.#commitMs / 2);
+    return this.#io.clock.monotonicNowMs() - this.#packingSinceMs < waitMs;
   }
 
   #shipSoon(): void {
     if (this.#isShippingSoon) return;
     this.#isShippingSoon = true;
+    const unitCount = this.#packer.unitCount;
     this.#io.timers.soon(() => {
       this.#isShippingSoon = false;
-      this.#ship({ evenWhenBusy: false });
+      const isGrowing = this.#packer.unitCount > unitCount && this.#packer.unitCount < this.#lastGroupUnits;
+      if (isGrowing && this.#isWorthWaiting(0)) this.#shipSoon();
+      else this.#ship({ evenWhenBusy: false });
     });
   }
 
@@ -262,6 +270,7 @@ class WorkerStore implements Store {
       this.#firstWaiting = 0;
     }
     this.#commitMs = this.#commitMs === 0 ? answer.commitMs : this.#commitMs * 0.8 + answer.commitMs * 0.2;
+    this.#lastGroupUnits = answer.unitCount;
     this.#batchesOnTheWay -= answer.buffers.length;
     for (const buffer of answer.buffers) this.#packer.recycle(buffer);
     this.#gate.leave(answer.unitCount, byteCount);

@@ -110,7 +110,11 @@ export interface AdmissionLimits {
   readonly byteCountMax: number;
 }
 
-const DEFAULT_LIMITS: AdmissionLimits = { unitCountMax: 10_000, byteCountMax: 32 * 1024 * 1024 };
+/**
+ * Two full groups of the worker keep it busy. With 10,000 units a million sends that nobody awaits took as long (10.5
+ * against 9.4 s) and a third more memory.
+ */
+const DEFAULT_LIMITS: AdmissionLimits = { unitCountMax: 2_000, byteCountMax: 32 * 1024 * 1024 };
 const CHUNK_WAITERS_MAX = 256;
 /** What a chunk may bring along at most, as far as the largest unit of late tells. */
 const CHUNK_BYTES_MAX = 4 * 1024 * 1024;

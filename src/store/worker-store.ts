@@ -84,6 +84,7 @@ class WorkerStore implements Store {
   #firstWaiting = 0;
   #batchesOnTheWay = 0;
   #isShippingSoon = false;
+  #shippedThisTurn = 0;
   /** When the first unit of the batch that is being packed came, by the monotonic clock. */
   #packingSinceMs = 0;
   /** What a COMMIT took of late, and how many units the last one had. */
@@ -187,7 +188,10 @@ class WorkerStore implements Store {
    */
   #shipInTime(): void {
     if (this.#packer.unitCount === 1) this.#packingSinceMs = this.#io.clock.monotonicNowMs();
-    else if (!this.#isWorthWaiting(PACKING_MS_MIN)) this.#ship({ evenWhenBusy: false });
+    else if (this.#shippedThisTurn < SHIPPED_PER_TURN_MAX && !this.#isWorthWaiting(PACKING_MS_MIN)) {
+      this.#shippedThisTurn++;
+      this.#ship({ evenWhenBusy: false });
+    }
     this.#shipSoon();
   }
 
@@ -202,6 +206,7 @@ class WorkerStore implements Store {
     const unitCount = this.#packer.unitCount;
     this.#io.timers.soon(() => {
       this.#isShippingSoon = false;
+      this.#shippedThisTurn = 0;
       const isGrowing = this.#packer.unitCount > unitCount && this.#packer.unitCount < this.#lastGroupUnits;
       if (isGrowing && this.#isWorthWaiting(0)) this.#shipSoon();
       else this.#ship({ evenWhenBusy: false });
@@ -328,6 +333,11 @@ interface WaitingRead {
 }
 
 const BATCHES_MAX = 4;
+/**
+ * Answers that arrive while answers are being heard belong to the same turn for Node: with no bound, a producer that sends
+ * whenever it hears one would keep timers and sockets waiting for seconds.
+ */
+const SHIPPED_PER_TURN_MAX = 3;
 /** A shorter pack costs more in crossing over than it gains. */
 const PACKING_MS_MIN = 0.1;
 const WAITING_TRIMMED_AT = 4096;

@@ -111,8 +111,8 @@ export interface AdmissionLimits {
 }
 
 /**
- * Two full groups of the worker keep it busy. With 10,000 units a million sends that nobody awaits took as long (10.5
- * against 9.4 s) and a third more memory.
+ * Two full groups of the worker keep it busy. With 10,000 units, a million sends that nobody awaits took 13.3 s instead
+ * of 8.9 s, and the process had 1,090 MB at its peak instead of 553 MB.
  */
 const DEFAULT_LIMITS: AdmissionLimits = { unitCountMax: 2_000, byteCountMax: 32 * 1024 * 1024 };
 const CHUNK_WAITERS_MAX = 256;

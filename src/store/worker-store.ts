@@ -184,10 +184,11 @@ class WorkerStore implements Store {
    * Which units share a batch is a matter of the disk. With a fast one the worker should write the first units of a turn
    * while the others are still being made; with a slow one they should all share a sync. So a batch is shipped at the end
    * of a turn, or in the middle of a long one; but it waits for more, as long as more come and the last group was larger,
-   * for half of what a COMMIT takes of late.
+   * for half of what a COMMIT takes of late. Who sends one at a time waits for nothing.
    */
   #shipInTime(): void {
     if (this.#packer.unitCount === 1) this.#packingSinceMs = this.#io.clock.monotonicNowMs();
+    if (this.#batchesOnTheWay === 0 && this.#lastGroupUnits === 1) this.#ship({ evenWhenBusy: false });
     else if (this.#shippedThisTurn < SHIPPED_PER_TURN_MAX && !this.#isWorthWaiting(PACKING_MS_MIN)) {
       this.#shippedThisTurn++;
       this.#ship({ evenWhenBusy: false });

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { QueueManager } from '../src/queues/queue-manager.ts';
 import { fillQueue } from './bench-messages.ts';
 import { handleMessages } from './handler-load.ts';
@@ -14,10 +15,10 @@ export function handlerRow(options: {
   readonly concurrency: number;
   readonly mustRatio: number;
   readonly aimRatio: number;
-  /** More than are handled in one round. */
-  readonly backlog: number;
+  /** More than can be handled in one round. */
+  readonly roundMessagesMax: number;
 }): Row {
-  const { name, concurrency, mustRatio, aimRatio, backlog } = options;
+  const { name, concurrency, mustRatio, aimRatio, roundMessagesMax } = options;
   return {
     name,
     what: `receive, parse JSON, handle, send 1 KiB, commit; ${concurrency} at once`,
@@ -35,9 +36,11 @@ export function handlerRow(options: {
       const comparison = await compareInRounds({
         roundCount: ROUNDS,
         prepare: async () => {
-          const missing = Math.max(0, backlog - (filledCount - handledCount));
-          await fillQueue(manager, 'work', missing);
-          filledCount += missing;
+          if (filledCount - handledCount >= roundMessagesMax) return;
+          await fillQueue(manager, 'work', ROUNDS_PER_FILL * roundMessagesMax);
+          filledCount += ROUNDS_PER_FILL * roundMessagesMax;
+          // The disk is busy for a while with what it was given.
+          await sleep(SETTLING_MS);
         },
         reference: (isWarmUp) => raw.measure(concurrency, ROUND_MS, isWarmUp ? undefined : rawLatencies),
         measured: async (isWarmUp) => {
@@ -73,5 +76,8 @@ export function handlerRow(options: {
   };
 }
 
+/** A queue is filled rarely, for many rounds. */
+const ROUNDS_PER_FILL = 6;
+const SETTLING_MS = 1_500;
 const ROUNDS = 16;
 const ROUND_MS = 400;

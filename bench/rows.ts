@@ -8,8 +8,8 @@ import { unawaitedRow } from './unawaited-row.ts';
 
 /** The table of DESIGN section 7 as far as it is built, and two bounds of memory and delay beside it. */
 export const ROWS: readonly Row[] = [
-  handlerRow({ name: 'handler_64', concurrency: 64, mustRatio: 0.3, aimRatio: 0.5, backlog: 60_000 }),
-  handlerRow({ name: 'handler_1', concurrency: 1, mustRatio: 0.55, aimRatio: 0.8, backlog: 10_000 }),
+  handlerRow({ name: 'handler_64', concurrency: 64, mustRatio: 0.3, aimRatio: 0.5, roundMessagesMax: 50_000 }),
+  handlerRow({ name: 'handler_1', concurrency: 1, mustRatio: 0.55, aimRatio: 0.8, roundMessagesMax: 5_000 }),
   sendRow,
   backlogRow,
   idleRow,

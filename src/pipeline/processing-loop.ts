@@ -100,7 +100,10 @@ export class ProcessingLoop {
   /** More handlers may be allowed to run than before. */
   lookAgain(): void {
     if (this.#isWaking || this.#wakePump === undefined) return;
-    if (this.#handlersRunning === 0 && this.#hasRoom()) return this.#wakePump();
+    if (this.#handlersRunning === 0 && this.#hasRoom()) {
+      this.#wakePump();
+      return;
+    }
     this.#isWaking = true;
     // Commits are answered in groups: after all of a group the freed places are filled together.
     this.#parts.io.timers.soon(() => {

@@ -32,22 +32,29 @@ export function fixture(name: string): string {
 }
 
 function startNode(given: readonly string[], options: CommandOptions): RunningCommand {
-  const child = spawn(process.execPath, ['--conditions=posthorn-source', ...given], {
+  const nodeCommand = [process.execPath, '--conditions=posthorn-source', ...given];
+  const [command = '', ...commandArguments] =
+    options.isBoundByPermissions === true && process.getuid?.() === 0
+      ? [...AS_BOUND_ROOT, ...nodeCommand]
+      : nodeCommand;
+  const child = spawn(command, commandArguments, {
     cwd: options.cwd ?? REPOSITORY,
     env: { ...process.env, POSTHORN_DIRECTORY: undefined, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
-    ...(options.userId !== undefined && { uid: options.userId, gid: options.userId }),
   });
   child.stdin.end(options.stdin ?? '');
   return new RunningCommand(child);
 }
 
+/** Another user could not even enter a clone that only root may read; root without these two rights can. */
+const AS_BOUND_ROOT = ['setpriv', '--bounding-set=-dac_override,-dac_read_search'];
+
 export interface CommandOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly stdin?: string;
   readonly cwd?: string;
-  /** Runs as another user; only root may. */
-  readonly userId?: number;
+  /** Permissions bind everybody but root; with this they bind root too. */
+  readonly isBoundByPermissions?: boolean;
 }
 
 /** A process of the CLI, and what it wrote so far. */

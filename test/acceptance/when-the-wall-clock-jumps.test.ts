@@ -42,7 +42,7 @@ function queueOf(bus: TestBus, queue: string) {
   return bus.queueManager.status().find((status) => status.queue === queue);
 }
 
-describe('when the wall clock jumps a day forward, two days back, and a day forward again, under load', () => {
+describe('fault 80: when the wall clock jumps a day forward, two days back, and a day forward again, under load', () => {
   test('no message expires before its time by the monotonic clock, and each expires when that has come', async () => {
     await using bus = await createTestBus();
     for (let index = 0; index < 500; index++) {

@@ -13,7 +13,7 @@ const MESSAGES = 100_000;
 const OPEN_MS_MAX = 1_000;
 const MORE_BYTES_MAX = 150_000_000;
 
-describe('a process that runs out of memory over a long queue', () => {
+describe('fault 22: a process that runs out of memory over a long queue', () => {
   let directory: string;
   before(async () => {
     directory = mkdtempSync(join(tmpdir(), 'posthorn-hoard-'));

@@ -28,7 +28,7 @@ import {
   type Listener,
   Notifications,
 } from '../recoverability/notifications.ts';
-import { attemptsMax } from '../recoverability/recoverability-config.ts';
+import { attemptsMax, type RetryConfig } from '../recoverability/recoverability-config.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type Attachment, attach } from './attach.ts';
 import { type EndpointOptions, STOP_TIMEOUT_MS, type StopOptions } from './endpoint-options.ts';
@@ -198,7 +198,8 @@ export class Endpoint implements AsyncDisposable {
 
   /** How it works, and what it does right now. */
   describe(): EndpointDescription {
-    const { mode, recoverability, isSendOnly, timeoutMs } = this.#options;
+    const { mode, recoverability, isSendOnly, timeoutMs, routes } = this.#options;
+    const { rules, unrecoverableErrors, ...retries } = recoverability;
     const machine = this.#attachment?.dispatcher.machine;
     return {
       name: this.name,
@@ -211,6 +212,11 @@ export class Endpoint implements AsyncDisposable {
       isRateLimited: this.#receiving?.limiter.isLimiting ?? false,
       attemptsMax: attemptsMax(recoverability),
       errorQueue: recoverability.errorQueue,
+      retries,
+      ruleCount: rules.length,
+      unrecoverableErrorCount: unrecoverableErrors.length,
+      hasOwnPolicy: this.#options.given.recoverability?.policy !== undefined,
+      routes: routes.describe(),
       handledTypes: [...this.#registry.all()].filter((each) => each.handlers.length > 0).map((each) => each.name),
     };
   }
@@ -356,5 +362,12 @@ export interface EndpointDescription {
   /** Over all rounds of retries. */
   readonly attemptsMax: number;
   readonly errorQueue: string;
+  /** As configured for all messages; rules and an own policy may say otherwise. */
+  readonly retries: RetryConfig;
+  readonly ruleCount: number;
+  readonly unrecoverableErrorCount: number;
+  readonly hasOwnPolicy: boolean;
+  /** `queue` or `queue@machine` by message type. */
+  readonly routes: Readonly<Record<string, string>>;
   readonly handledTypes: readonly string[];
 }

@@ -1,4 +1,4 @@
-import { type Address, parseAddress } from '../message/address.ts';
+import { type Address, formatAddress, parseAddress } from '../message/address.ts';
 import { checkMessageType } from '../message/check-message-type.ts';
 import { type Contract, nameOf, type Sendable } from '../message/contract.ts';
 import { NoRoute } from './errors.ts';
@@ -27,6 +27,11 @@ export class Routes {
 
   constructor(routes: readonly Route[]) {
     this.#destinations = new Map(routes.map((each) => [each.type, each.destination]));
+  }
+
+  /** `queue` or `queue@machine` by message type. */
+  describe(): Readonly<Record<string, string>> {
+    return Object.fromEntries([...this.#destinations].map(([type, destination]) => [type, formatAddress(destination)]));
   }
 
   /** @throws {NoRoute} naming both mends */

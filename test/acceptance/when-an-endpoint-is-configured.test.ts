@@ -4,6 +4,7 @@ import { Endpoint } from '../../src/endpoint/endpoint.ts';
 import type { EndpointOptions } from '../../src/endpoint/endpoint-options.ts';
 import type { Logger } from '../../src/io/logger.ts';
 import { defineCommand, defineEvent } from '../../src/message/define-contract.ts';
+import { route } from '../../src/routing/route.ts';
 import { EndpointStory } from '../support/endpoint-story.ts';
 
 const PlaceOrder = defineCommand('Sales.PlaceOrder');
@@ -113,7 +114,7 @@ describe('when an endpoint is configured', () => {
 
   test('it says what it is and does', async () => {
     await using story = await EndpointStory.begin();
-    const sales = story.endpoint('sales', { concurrency: 3 });
+    const sales = story.endpoint('sales', { concurrency: 3, routes: [route('Bill', 'billing@alpha')] });
     sales.handle(PlaceOrder, () => undefined);
     assert.equal(sales.describe().address, undefined);
     await sales.start();
@@ -128,6 +129,19 @@ describe('when an endpoint is configured', () => {
       isRateLimited: false,
       attemptsMax: 24,
       errorQueue: 'error',
+      retries: {
+        immediateRetries: 5,
+        delayedRetries: 3,
+        delayedRetryIncreaseMs: 10_000,
+        delayedRetryMaxMs: 86_400_000,
+        backoff: 'linear',
+        jitter: 0,
+        errorQueue: 'error',
+      },
+      ruleCount: 0,
+      unrecoverableErrorCount: 0,
+      hasOwnPolicy: false,
+      routes: { Bill: 'billing@alpha' },
       handledTypes: ['Sales.PlaceOrder'],
     });
   });

@@ -29,13 +29,33 @@ export async function describe(
 }
 
 function factsOf(endpoint: EndpointDescription): [string, string][] {
-  const handled = endpoint.handledTypes;
   return [
     ['Endpoint', endpoint.name],
     ['Transactions', `${endpoint.mode}, at most ${endpoint.timeoutMs / 1000} s each`],
     ['Concurrency', formatCount(endpoint.concurrency)],
     ['Attempts', `${formatCount(endpoint.attemptsMax)} at most, then '${endpoint.errorQueue}'`],
-    ['Handles', handled.length === 0 ? 'nothing' : (handled[0] ?? '')],
-    ...handled.slice(1).map((type): [string, string] => ['', type]),
+    ['Retries', retriesOf(endpoint)],
+    ...lines('Handles', endpoint.handledTypes),
+    ...lines(
+      'Routes',
+      Object.entries(endpoint.routes).map(([type, destination]) => `${type} → ${destination}`),
+    ),
   ];
+}
+
+function retriesOf({ retries, ruleCount, unrecoverableErrorCount, hasOwnPolicy }: EndpointDescription): string {
+  const { immediateRetries, delayedRetries, delayedRetryIncreaseMs, backoff } = retries;
+  return [
+    `${immediateRetries} at once`,
+    `${delayedRetries} delayed${delayedRetries > 0 ? ` (${delayedRetryIncreaseMs / 1000} s, ${backoff})` : ''}`,
+    ...(ruleCount > 0 ? [`${ruleCount} ${ruleCount === 1 ? 'rule' : 'rules'}`] : []),
+    ...(unrecoverableErrorCount > 0 ? [`${unrecoverableErrorCount} unrecoverable errors`] : []),
+    ...(hasOwnPolicy ? ['a policy of its own'] : []),
+  ].join(', ');
+}
+
+/** The name on the first line alone; `nothing` for none. */
+function lines(name: string, values: readonly string[]): [string, string][] {
+  const [first = 'nothing', ...others] = values;
+  return [[name, first], ...others.map((value): [string, string] => ['', value])];
 }

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { constants, setPriority } from 'node:os';
 import { type Argument, Command } from 'commander';
 import type { CommonOptions, ExitCode, VerbContext } from './verb.ts';
 import type { ErrorsOptions } from './verbs/errors.ts';
@@ -28,12 +29,24 @@ export function buildProgram(context: VerbContext, ended: (exitCode: ExitCode) =
       subcommandTerm: (command) => `${command.name()} ${command.registeredArguments.map(termOf).join(' ')}`.trimEnd(),
     })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'posthorn: ')) })
-    .addHelpText('after', EXAMPLES);
+    .addHelpText('after', EXAMPLES)
+    .hook('preAction', (_program, action) => {
+      if (action.name() !== 'host') giveWay();
+    });
   addHostVerbs(program, context, ended);
   addQueueVerbs(program, context, ended);
   addErrorVerbs(program, context, ended);
   addDeadLetterVerbs(program, context, ended);
   return program;
+}
+
+/** Who looks must not hold up who works: on a machine that has its hands full, endpoints come first (see PAGE_MESSAGES_MAX). */
+function giveWay(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_LOW);
+  } catch {
+    // Some systems do not let a process say so; it runs as it is.
+  }
 }
 
 const EXAMPLES = `

@@ -32,12 +32,14 @@ export class CrashRun {
   }
 
   async run(): Promise<Report> {
-    const { kills, failpoints, seed, tell } = this.#options;
+    const { kills, secondsMin, failpoints, seed, tell } = this.#options;
     const startedMs = performance.now();
     const fraction = seededFraction(seed);
     const sender = await this.#firstLife();
     const deaths = planDeaths(kills - 1, failpoints, fraction);
-    while (deaths.length > 0 && this.#unexpectedEnds.length === 0) {
+    const seconds = (): number => (performance.now() - startedMs) / 1000;
+    while ((deaths.length > 0 || seconds() < secondsMin) && this.#unexpectedEnds.length === 0) {
+      if (deaths.length === 0) deaths.push(...planDeaths(failpoints.length, failpoints, fraction));
       const death = deaths.shift() as Death;
       tell(`kill ${this.#kills + 1} of ${kills}: ${death.kind === 'failpoint' ? death.failpoint : 'at random'}`);
       const wasReached = await this.#live(death);
@@ -56,7 +58,7 @@ export class CrashRun {
       minimum: this.#options.minimum,
       verdict: judge(readLedger(this.#ledger), contents),
       unexpectedEnds: this.#unexpectedEnds,
-      seconds: (performance.now() - startedMs) / 1000,
+      seconds: seconds(),
     };
   }
 
@@ -151,6 +153,8 @@ export class CrashRun {
 
 export interface CrashRunOptions {
   readonly kills: number;
+  /** Goes on killing until so much time has passed. */
+  readonly secondsMin: number;
   readonly failpoints: readonly Failpoint[];
   readonly minimum: number;
   readonly seed: number;

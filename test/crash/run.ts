@@ -6,9 +6,10 @@ import { FAILPOINTS, type Failpoint } from '../../src/io/failpoint.ts';
 import { CrashRun } from './crash-run.ts';
 import { describeReport, isPassed } from './report.ts';
 
-const USAGE = `npm run test:crash -- [--kills N] [--minimum N] [--failpoint NAME]… [--seed N] [--directory DIR] [--json]
+const USAGE = `npm run test:crash -- [--kills N] [--seconds S] [--minimum N] [--failpoint NAME]… [--seed N] [--directory DIR] [--json]
 
   --kills N         processes to kill; default 100. At least one for each failpoint, and one more
+  --seconds S       goes on killing until so much time has passed; default 0
   --minimum N       messages that must have been accepted, and handled; default 10000
   --failpoint NAME  only these failpoints instead of all ${FAILPOINTS.length}; may be given more than once
   --seed N          the plan of an earlier run, which prints it
@@ -41,6 +42,7 @@ async function main(given: readonly string[]): Promise<number> {
 
 interface CrashOptions {
   readonly kills: number;
+  readonly secondsMin: number;
   readonly minimum: number;
   readonly failpoints: readonly Failpoint[];
   readonly seed: number;
@@ -53,6 +55,7 @@ function readOptions(given: readonly string[]): CrashOptions {
     args: [...given],
     options: {
       kills: { type: 'string', default: '100' },
+      seconds: { type: 'string', default: '0' },
       minimum: { type: 'string', default: '10000' },
       failpoint: { type: 'string', multiple: true },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
@@ -63,12 +66,14 @@ function readOptions(given: readonly string[]): CrashOptions {
   const failpoints = (values.failpoint ?? FAILPOINTS).map(readFailpoint);
   const kills = readNumber('--kills', values.kills);
   if (kills <= failpoints.length) {
+    const needed = failpoints.length + 1;
     throw new Error(
-      `${kills} kills do not reach ${failpoints.length} failpoints: raise --kills, or name some with --failpoint.`,
+      `${kills} kills are too few: ${needed} are needed for all failpoints and a first one. Raise --kills, or name some with --failpoint.`,
     );
   }
   return {
     kills,
+    secondsMin: readNumber('--seconds', values.seconds),
     minimum: readNumber('--minimum', values.minimum),
     failpoints,
     seed: readNumber('--seed', values.seed),

@@ -39,7 +39,7 @@ export class CrashRun {
     const deaths = planDeaths(kills - 1, failpoints, fraction);
     const seconds = (): number => (performance.now() - startedMs) / 1000;
     while ((deaths.length > 0 || seconds() < secondsMin) && this.#unexpectedEnds.length === 0) {
-      if (deaths.length === 0) deaths.push(...planDeaths(failpoints.length, failpoints, fraction));
+      if (deaths.length === 0) deaths.push(...planDeaths(2 * failpoints.length, failpoints, fraction));
       const death = deaths.shift() as Death;
       tell(`kill ${this.#kills + 1} of ${kills}: ${death.kind === 'failpoint' ? death.failpoint : 'at random'}`);
       const wasReached = await this.#live(death);

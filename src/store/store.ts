@@ -14,7 +14,8 @@
  * S5  A read's result is delivered before the answer of any unit that was not yet in it.
  * S6  A failed sync answers nobody until the store was closed, reopened and checkpointed; then each waiting unit is
  *     answered by what is there: resolved, or rejected with STORE_SYNC_FAILED (it is not there and may be tried again).
- *     Where that cannot be found out, OUTCOME_UNKNOWN, and the store is `failed` from then on.
+ *     Where that cannot be found out, OUTCOME_UNKNOWN, and the store is `failed` from then on; units that it had not begun
+ *     are refused with STORE_FAILED: they are not there.
  * S7  A full disk rejects units that grow the store with STORE_FULL; units that only shrink it still commit.
  * S8  A message whose bytes no longer match its checksum is returned with `damaged: true`, alone.
  * S9  Memory on the way is bounded (`admission`); no call into SQLite holds the worker longer than 20 ms.

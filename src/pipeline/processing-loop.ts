@@ -330,7 +330,8 @@ export interface ProcessingLoopParts {
 
 /**
  * Handlers that start together also commit together, and until then the store has nothing to do. With a few at a time it
- * writes what some have done while others still run (measured with 64 at a time: 8 to 16 are best).
+ * writes what some have done while others still run. With 64 at a time, on a noisy machine: 28,000 to 47,000 messages/s with
+ * 16 a turn, 30,000 to 41,000 with all of them.
  */
 const STARTS_PER_TURN = 16;
 const RECEIVE_FAILED_PAUSE_MS = 1_000;

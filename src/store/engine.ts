@@ -42,7 +42,7 @@ export class Engine {
     );
     this.#begin = database.prepare('BEGIN IMMEDIATE');
     this.#commit = database.prepare('COMMIT');
-    this.#writeProgress = database.prepare('UPDATE progress SET unit_serial = ?, sequence_reserved = ? WHERE one = 1');
+    this.#writeProgress = database.prepare('UPDATE tally SET first = ?, second = ? WHERE place = 0');
     this.#walFrames = database.prepare('PRAGMA wal_checkpoint = NOOP');
     this.#walFrames.setReturnArrays(true);
     const progress = readProgress(database);
@@ -155,8 +155,8 @@ export class Engine {
     this.#sequenceReserved = sequenceReserved;
   }
 
-  #rollBack(changes: Changes): void {
-    this.#writer.forget(changes);
+  #rollBack(changes?: Changes): void {
+    if (changes !== undefined) this.#writer.forget(changes);
     // SQLite has rolled back by itself after some failures of the disk.
     if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
   }
@@ -190,7 +190,15 @@ export class Engine {
   /** Remembers that nothing was on the way, and where sequences go on without a gap. */
   markClosed(): void {
     const next = this.#sequenceMax === 0 ? this.#sequenceReserved : this.#sequenceMax + 1;
-    this.#database.prepare('UPDATE progress SET closed_cleanly = 1, sequence_reserved = ?').run(next);
+    this.#begin.run();
+    try {
+      this.#writeProgress.run(this.#unitSerial, next);
+      this.#database.exec('UPDATE progress SET closed_cleanly = 1');
+      this.#commit.run();
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
   }
 }
 
@@ -212,13 +220,13 @@ export interface Progress {
 }
 
 export function readProgress(database: DatabaseSync): Progress {
-  const row = database.prepare('SELECT * FROM progress WHERE one = 1').get();
+  const row = database.prepare('SELECT * FROM progress JOIN tally ON place = 0 WHERE one = 1').get();
   if (row === undefined) throw new InvariantBroken('a store has its row of progress');
   return {
     storeId: String(row.store_id),
     epoch: Number(row.epoch),
-    unitSerial: Number(row.unit_serial),
-    sequenceReserved: Number(row.sequence_reserved),
+    unitSerial: Number(row.first),
+    sequenceReserved: Number(row.second),
     wasClosedCleanly: row.closed_cleanly === 1,
   };
 }

@@ -40,7 +40,9 @@ export class PageReader {
     );
     this.#nextDeadline = prepare('SELECT min(deadline) FROM message WHERE deadline > ?');
     this.#state = prepare('SELECT key, value FROM state WHERE key > ? AND key >= ? AND key < ? ORDER BY key LIMIT ?');
-    this.#places = prepare('SELECT place, kind, queue, messages, bytes FROM place ORDER BY place');
+    this.#places = prepare(
+      'SELECT place, kind, queue, first, second FROM place JOIN tally USING (place) ORDER BY place',
+    );
   }
 
   readMessages(range: MessageRange): MessagePage {

@@ -20,7 +20,8 @@ export class UnitWriter {
   readonly #delete: StatementSync;
   readonly #move: StatementSync;
   readonly #createPlace: StatementSync;
-  readonly #addToPlace: StatementSync;
+  readonly #createTally: StatementSync;
+  readonly #addToTally: StatementSync;
   readonly #setState: StatementSync;
   readonly #deleteState: StatementSync;
   readonly #addToCounter: StatementSync;
@@ -36,7 +37,8 @@ export class UnitWriter {
     this.#delete = database.prepare('DELETE FROM message WHERE id = ((? << 48) | ?)');
     this.#move = database.prepare('UPDATE message SET id = ((? << 48) | ?), deadline = ? WHERE id = ((? << 48) | ?)');
     this.#createPlace = database.prepare('INSERT INTO place(place, kind, queue) VALUES(?, ?, ?)');
-    this.#addToPlace = database.prepare('UPDATE place SET messages = messages + ?, bytes = bytes + ? WHERE place = ?');
+    this.#createTally = database.prepare('INSERT INTO tally VALUES(?, 0, 0)');
+    this.#addToTally = database.prepare('UPDATE tally SET first = first + ?, second = second + ? WHERE place = ?');
     this.#setState = database.prepare(
       'INSERT INTO state VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value',
     );
@@ -94,7 +96,7 @@ export class UnitWriter {
   /** Writes the gathered counts, once per group. */
   writeChanges(changes: Changes): void {
     for (const [place, { messages, bytes }] of changes.places) {
-      if (messages !== 0 || bytes !== 0) this.#addToPlace.run(messages, bytes, place);
+      if (messages !== 0 || bytes !== 0) this.#addToTally.run(messages, bytes, place);
     }
   }
 
@@ -127,6 +129,7 @@ export class UnitWriter {
   #addPlace(place: number, kind: PlaceKind, queue: string, changes: Changes): void {
     if (this.#places.has(place)) throw new UnitContradictsStore(`place ${place} exists`);
     this.#createPlace.run(place, kind, queue);
+    this.#createTally.run(place);
     this.#places.add(place);
     changes.createdPlaces.push(place);
   }

@@ -164,6 +164,9 @@ describe('versions of the store', () => {
     const store = await open(directory);
     assert.deepEqual(await bodiesOf(store, 1), ['from version 0']);
     assert.equal(store.opened.nextSequence, 42);
+    assert.deepEqual(store.opened.places, [
+      { place: 1, kind: 'queue', queue: 'orders', messageCount: 1, byteCount: 16 },
+    ]);
     assert.deepEqual(
       (await store.readDue(100, 10)).map(({ deadlineMs }) => deadlineMs),
       [77],

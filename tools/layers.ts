@@ -16,6 +16,12 @@ export const LAYERS: readonly Layer[] = [
     mayImportTypesOf: ['transport'],
     holds: 'queue manager: queues, locks, order, delay, expiry',
   },
+  {
+    folder: 'transfer',
+    mayImport: ['message', 'io', 'store', 'transactions', 'queues'],
+    mayImportTypesOf: ['transport'],
+    holds: 'machine to machine: outgoing queues, streams, links, listener',
+  },
   { folder: 'routing', mayImport: ['message', 'transport'], holds: 'which message goes where' },
   {
     folder: 'recoverability',
@@ -29,7 +35,7 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     folder: 'operations',
-    mayImport: ['message', 'io', 'store', 'transactions', 'queues'],
+    mayImport: ['message', 'io', 'store', 'transactions', 'queues', 'transfer'],
     mayImportTypesOf: ['transport'],
     holds: 'what an operator can see and do, as one API',
   },

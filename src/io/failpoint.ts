@@ -51,7 +51,28 @@ export const FAILPOINTS = [
   'close.after-final-checkpoint',
 ] as const;
 
-export type Failpoint = (typeof FAILPOINTS)[number];
+/** Those of the transfer between machines, passed only where two of them talk. */
+export const TRANSFER_FAILPOINTS = [
+  // The sender: what is reserved, sent, acknowledged.
+  'transfer.before-sent-up-to',
+  'transfer.after-sent-up-to',
+  'transfer.before-data-sent',
+  'transfer.after-data-sent',
+  'transfer.acked-before-removal',
+  'transfer.after-removal',
+  'transfer.before-new-epoch',
+  'transfer.after-new-epoch',
+  // The receiver: a unit of messages with its high-water mark.
+  'transfer.received-before-commit',
+  'transfer.committed-before-ack',
+  'transfer.after-ack',
+  'transfer.before-attached',
+  // An undeliverable message moves to the dead-letter queue.
+  'transfer.before-dead-letter',
+  'transfer.after-dead-letter',
+] as const;
+
+export type Failpoint = (typeof FAILPOINTS)[number] | (typeof TRANSFER_FAILPOINTS)[number];
 
 /** What `failpoint` writes to standard error before it kills. */
 export const FAILPOINT_REACHED = 'POSTHORN_FAILPOINT reached';

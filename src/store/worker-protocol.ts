@@ -9,6 +9,8 @@ import type { PackedUnits } from './unit-codec.ts';
  */
 
 export interface WorkerSettings {
+  /** One Int32, counted up with everything that is sent to the worker, so that it may wait for that outside its event loop. */
+  readonly bell: SharedArrayBuffer;
   readonly directory: string;
   readonly purpose: OwnerPurpose;
   readonly socketPath: string | undefined;

@@ -36,7 +36,9 @@ import type {
  * @throws NotAStore, NewerStore, StoreDamaged, StoreUnreachable: nothing was changed
  */
 export async function openStore(options: OpenStoreOptions): Promise<Store> {
+  const bell = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
   const settings: WorkerSettings = {
+    bell,
     directory: options.directory,
     purpose: options.purpose ?? 'queue-manager',
     socketPath: options.socketPath,
@@ -49,7 +51,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   const worker = new Worker(workerUrl(), { name: 'posthorn-store', ...workerArguments() });
   try {
     const opened = await openWhenFree(options, () => openInWorker(worker, settings));
-    return new WorkerStore(worker, options.io, opened.opened, conditionFromWire(opened.condition));
+    return new WorkerStore(worker, bell, options.io, opened.opened, conditionFromWire(opened.condition));
   } catch (error) {
     await worker.terminate();
     throw error;
@@ -76,6 +78,7 @@ export interface OpenStoreOptions {
 class WorkerStore implements Store {
   readonly opened: StoreOpened;
   readonly #worker: Worker;
+  readonly #bell: Int32Array;
   readonly #io: Io;
   readonly #gate: AdmissionGate;
   readonly #packer = new UnitPacker();
@@ -97,10 +100,11 @@ class WorkerStore implements Store {
   #closing: Promise<void> | undefined;
   #onClosed: ((error: Error | undefined) => void) | undefined;
 
-  constructor(worker: Worker, io: Io, opened: StoreOpened, condition: StoreCondition) {
+  constructor(worker: Worker, bell: SharedArrayBuffer, io: Io, opened: StoreOpened, condition: StoreCondition) {
     this.opened = opened;
     this.#condition = condition;
     this.#worker = worker;
+    this.#bell = new Int32Array(bell);
     this.#io = io;
     this.#gate = new AdmissionGate((action) => io.timers.soon(action));
     worker.on('message', (message: FromWorker) => this.#hear(message));
@@ -220,7 +224,7 @@ class WorkerStore implements Store {
     const packed = this.#packer.take();
     this.#batchesOnTheWay++;
     const message: ToWorker = { kind: 'units', packed };
-    this.#worker.postMessage(message, [packed.buffer]);
+    this.#tell(message, [packed.buffer]);
   }
 
   #read(request: ReadRequest): Promise<unknown> {
@@ -231,8 +235,10 @@ class WorkerStore implements Store {
     return new Promise((resolve, reject) => this.#reads.set(id, { resolve, reject }));
   }
 
-  #tell(message: ToWorker): void {
-    this.#worker.postMessage(message);
+  #tell(message: ToWorker, transferred: ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, transferred);
+    Atomics.add(this.#bell, 0, 1);
+    Atomics.notify(this.#bell, 0);
   }
 
   #hear(message: FromWorker): void {

@@ -1,0 +1,14 @@
+import { PosthornError } from '../message/posthorn-error.ts';
+
+/** The directory's `network.json` cannot be used. Nothing was opened. */
+export class NetworkFileInvalid extends PosthornError {
+  readonly code = 'NETWORK_FILE_INVALID';
+
+  constructor(path: string, why: string, options?: ErrorOptions) {
+    super(
+      `'${path}' cannot be used: ${why}.`,
+      'Correct it, or remove it; docs/between-machines.md says what stands in it.',
+      options,
+    );
+  }
+}

@@ -1,0 +1,56 @@
+import { createInterface } from 'node:readline';
+import { Endpoint, QueueManager } from 'posthorn';
+
+/*
+ * One machine of a network test: `node machine-process.ts MACHINE DIRECTORY`. How it reaches others stands in the
+ * directory's `network.json`. Its endpoint `orders` handles numbered messages one at a time and prints `handled FROM NUMBER`.
+ * Lines on its standard input: `send TO PER_SECOND` sends numbered messages to `orders@TO` until `quiet`, printing
+ * `sent NUMBER` for each that was accepted; `end` ends in good order.
+ */
+
+interface Numbered {
+  readonly from: string;
+  readonly number: number;
+}
+
+const [machine = '', directory = ''] = process.argv.slice(2);
+const manager = await QueueManager.open({ directory, machine });
+const orders = new Endpoint('orders', { queueManager: manager, concurrency: 1 });
+orders.handle('Numbered', (message) => {
+  const { from, number } = message as Numbered;
+  process.stdout.write(`handled ${from} ${number}\n`);
+});
+await orders.start();
+let sending: NodeJS.Timeout | undefined;
+let lastNumber = 0;
+const underWay = new Set<Promise<void>>();
+
+createInterface({ input: process.stdin }).on('line', (line) => {
+  const [verb, to = '', perSecond = '1'] = line.split(' ');
+  if (verb === 'send') sending = setInterval(() => sendOne(to), 1000 / Number(perSecond));
+  if (verb === 'quiet') void quiet();
+  if (verb === 'end') void end();
+});
+process.stdout.write('ready\n');
+
+function sendOne(to: string): void {
+  const number = ++lastNumber;
+  const message: Numbered = { from: machine, number };
+  const sent = orders
+    .send('Numbered', message, { to: `orders@${to}` })
+    .then(() => void process.stdout.write(`sent ${number}\n`))
+    .finally(() => underWay.delete(sent));
+  underWay.add(sent);
+}
+
+async function quiet(): Promise<void> {
+  clearInterval(sending);
+  await Promise.all(underWay);
+  process.stdout.write(`quiet ${lastNumber}\n`);
+}
+
+async function end(): Promise<void> {
+  await orders.stop();
+  await manager.close();
+  process.exit(0);
+}

@@ -97,6 +97,8 @@ export type NetworkFailureCode =
   | 'REFUSED'
   /** Silence until the deadline: a firewall, or a machine that is off. */
   | 'TIMEOUT'
+  /** It was connected, and TLS was not done until the deadline. */
+  | 'HANDSHAKE_TIMEOUT'
   /** No route, network down, host unreachable. */
   | 'UNREACHABLE'
   /** The connection broke. */

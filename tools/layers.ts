@@ -34,6 +34,11 @@ export const LAYERS: readonly Layer[] = [
     holds: 'the processing loop: one list of behaviors, in order',
   },
   {
+    folder: 'keys',
+    mayImport: ['message', 'io'],
+    holds: 'a small certificate authority: keys and certificates of machines',
+  },
+  {
     folder: 'operations',
     mayImport: ['message', 'io', 'store', 'transactions', 'queues', 'transfer'],
     mayImportTypesOf: ['transport'],
@@ -74,7 +79,7 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     folder: 'cli',
-    mayImport: ['message', 'io', 'operations', 'host'],
+    mayImport: ['message', 'io', 'keys', 'operations', 'host'],
     mayImportTypesOf: ['endpoint'],
     holds: 'the terminal face of operations',
   },

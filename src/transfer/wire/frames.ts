@@ -73,6 +73,8 @@ export interface Refused {
   readonly code: RefusalCode;
   /** A sentence with the names and addresses, as the refusing side words it. */
   readonly text: string;
+  /** Who refuses; undefined when that side does not know who asks. */
+  readonly machine: string | undefined;
 }
 
 export type RefusalCode =

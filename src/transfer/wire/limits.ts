@@ -13,6 +13,8 @@ export const DATA_FRAME_BYTES_AIM = 256 * 1024;
 export const DATA_FRAME_MESSAGES_MAX = 512;
 /** Headers of one message: what a sender may hand in, and what failures add. */
 export const WIRE_HEADER_BYTES_MAX = MESSAGE_HEADER_BYTES_MAX + FAILURE_HEADER_BYTES_RESERVED;
+/** A text for people in a control frame; longer ones are cut by the sender. */
+export const TEXT_LENGTH_MAX = 2048;
 /** On the way unacknowledged, for one stream; the receiver says so in ATTACHED. */
 export const STREAM_WINDOW_MESSAGES = 2048;
 export const STREAM_WINDOW_BYTES = 4 * 1024 * 1024;

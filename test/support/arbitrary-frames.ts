@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import type { Data, DataMessage, Frame, Identity, RefusedMessage } from '../../src/transfer/wire/frames.ts';
+
+/** Every frame of the protocol, with values from the whole range of each field. */
+export function arbitraryFrame(): fc.Arbitrary<Frame> {
+  return fc.oneof(arbitraryControlFrame(), arbitraryData());
+}
+
+export function arbitraryData(): fc.Arbitrary<Data> {
+  return fc
+    .record({
+      channel: uint32,
+      firstSeq: fc.integer({ min: 1, max: 2 ** 48 - 600 }),
+      distance: fc.integer({ min: 1, max: 2 ** 48 - 1 }),
+      messages: fc.array(arbitraryMessage, { minLength: 1, maxLength: 8 }),
+    })
+    .map(({ channel, firstSeq, distance, messages }) => ({
+      type: 'data',
+      channel,
+      firstSeq,
+      acked: Math.max(0, firstSeq - distance),
+      messages,
+    }));
+}
+
+function arbitraryControlFrame(): fc.Arbitrary<Frame> {
+  return fc.oneof(
+    frame('hello', {
+      protocolMin: version,
+      protocolMax: version,
+      purpose: fc.constantFrom('transfer', 'probe'),
+      wanted: machine,
+      identity,
+    }),
+    frame('welcome', { protocol: version, identity }),
+    frame('refused', {
+      code: fc.constantFrom('WRONG_HOST', 'VERSION', 'DUPLICATE_STORE', 'MALFORMED'),
+      text,
+      machine: optional(machine),
+    }),
+    frame('attach', {
+      channel: uint32,
+      queue,
+      epoch: id,
+      acked: sequence,
+      ackedDigest: digest,
+      formerEpochs: fc.array(id, { maxLength: 16 }),
+    }),
+    frame('attached', {
+      channel: uint32,
+      last: optional(sequence),
+      digest: optional(digest),
+      refused: fc.array(refusedMessage, { maxLength: 3 }),
+      windowMessages: fc.integer({ min: 1, max: 100_000 }),
+      windowBytes: fc.integer({ min: 1, max: 2 ** 31 }),
+    }),
+    frame('detached', {
+      channel: uint32,
+      code: fc.constantFrom('QUEUE_FULL', 'BUSY', 'OUT_OF_SEQUENCE'),
+      text,
+      retryAfterMs: fc.integer({ min: 0, max: 86_400_000 }),
+    }),
+    frame('acked', { channel: uint32, seq: sequence, refused: fc.array(refusedMessage, { maxLength: 3 }) }),
+    frame('ping', { id: uint32 }),
+    frame('pong', { id: uint32, wallMs }),
+    frame('closing', { code: fc.constantFrom('IDLE', 'REPLACED'), text }),
+    frame('pingBack', { id: uint32, port: optional(fc.integer({ min: 1, max: 65_535 })) }),
+    frame('pingBackResult', { id: uint32, report: record({ there: record({ steps: fc.array(text) }) }) }),
+  ) as fc.Arbitrary<Frame>;
+}
+
+function frame(type: Frame['type'], fields: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<unknown> {
+  return record({ type: fc.constant(type), ...fields });
+}
+
+/** With the prototype that parsed JSON has. */
+function record<Value>(fields: { [Name in keyof Value]: fc.Arbitrary<Value[Name]> }): fc.Arbitrary<Value> {
+  return fc.record(fields, { noNullPrototype: true }) as fc.Arbitrary<Value>;
+}
+
+const optional = <Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
+  fc.option(value, { nil: undefined });
+const uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+const sequence = fc.integer({ min: 0, max: 2 ** 48 - 1 });
+const version = fc.integer({ min: 1, max: 65_535 });
+const wallMs = fc.integer({ min: -8.64e15, max: 8.64e15 });
+const id = fc.uuid();
+const digest = fc.stringMatching(/^[0-9a-f]{16}$/);
+const queue = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,40}$/);
+const machine = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9.-]{0,40}$/);
+/** As a reader gives it: without control and format characters. */
+const text = fc.string({ unit: 'grapheme-composite', maxLength: 40 }).map((raw) => raw.replace(/[\p{Cc}\p{Cf}]/gu, ''));
+const identity: fc.Arbitrary<Identity> = record({
+  machine,
+  storeId: id,
+  instanceId: id,
+  version: fc.stringMatching(/^\d\.\d\.\d$/),
+  wallMs,
+  bodyBytesMax: uint32,
+});
+const refusedMessage: fc.Arbitrary<RefusedMessage> = record({
+  seq: sequence,
+  code: fc.constantFrom('NACK_BAD_DST_Q', 'NACK_TOO_LARGE'),
+  text,
+});
+const arbitraryMessage: fc.Arbitrary<DataMessage> = record({
+  headers: fc.uint8Array({ maxLength: 200 }),
+  body: fc.uint8Array({ maxLength: 2000 }),
+  priority: fc.integer({ min: 0, max: 7 }),
+  timeToBeReceivedMs: optional(fc.double({ min: 0, max: 1e15, noNaN: true })),
+  isPossibleDuplicate: fc.boolean(),
+});

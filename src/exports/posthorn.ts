@@ -45,7 +45,7 @@ export type {
 } from '../pipeline/handler-context.ts';
 export type { TransactionMode } from '../pipeline/message-transaction.ts';
 export type { Serializer } from '../pipeline/serializer.ts';
-export type { QueueManagerOptions } from '../queues/queue-manager.ts';
+export type { QueueManagerOptions } from '../queues/queue-manager-options.ts';
 export type { QueueSettings, QueueStatus } from '../queues/queue-status.ts';
 export type { ErrorClass, ErrorMatcher, ErrorPredicate } from '../recoverability/error-matcher.ts';
 export { UnrecoverableError } from '../recoverability/errors.ts';

@@ -66,6 +66,22 @@ export const Header = {
   deadLetterReason: 'Posthorn.DeadLetterReason',
   /** `queue@machine` that the dead-lettered message was meant for. */
   deadLetterQueue: 'Posthorn.DeadLetterSource',
+  /** The reason as a sentence, with names and values. */
+  deadLetterText: 'Posthorn.DeadLetterText',
+  /** 0 to 7, on a message for another machine, when it is not the default: outgoing queues keep commit order. */
+  priority: 'Posthorn.Priority',
+  /** `hh:mm:ss[.fffffff]`, on a message for another machine: how long it may take until it is in the queue there. */
+  timeToReachQueue: 'Posthorn.TimeToReachQueue',
+  /** `true`: it was sent before to a store that is gone, and may have been handled there. */
+  possibleDuplicate: 'Posthorn.PossibleDuplicate',
+  /** `queue@machine` that wants to hear what becomes of the message. */
+  administrationQueue: 'Posthorn.AdministrationQueue',
+  /** What it wants to hear: `reached`, `received`, or both with a comma between. */
+  acknowledge: 'Posthorn.Acknowledge',
+  /** On an acknowledgement: what became of the message that `correlationId` names, an `AcknowledgementClass`. */
+  acknowledgement: 'Posthorn.Acknowledgement',
+  /** On an acknowledgement: `queue@machine` that the message was meant for. */
+  acknowledgedQueue: 'Posthorn.AcknowledgedQueue',
 } as const;
 
 /** The reason recorded on a message in an error queue, each decided in one place (G-P7, musts 8 of peers.md). */

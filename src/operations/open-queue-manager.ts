@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { nodeIo } from '../io/node-io.ts';
-import { QueueManager, type QueueManagerOptions } from '../queues/queue-manager.ts';
+import { QueueManager } from '../queues/queue-manager.ts';
+import type { QueueManagerOptions } from '../queues/queue-manager-options.ts';
 import { ControlServer, controlSocketPath } from './control-server.ts';
 
 /**

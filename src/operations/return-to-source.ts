@@ -222,7 +222,6 @@ export class ReturnToSource {
 /** What a destination may answer that concerns one message only. */
 const REFUSALS: ReadonlySet<string> = new Set([
   'QUEUE_FULL',
-  'NO_ROUTE_TO_MACHINE',
   'INVALID_ADDRESS',
   'MESSAGE_TOO_LARGE',
   'TOO_MANY_QUEUES',

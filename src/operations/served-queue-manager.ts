@@ -1,4 +1,5 @@
-import type { QueueManager as OpenedQueueManager, QueueManagerOptions } from '../queues/queue-manager.ts';
+import type { QueueManager as OpenedQueueManager } from '../queues/queue-manager.ts';
+import type { QueueManagerOptions } from '../queues/queue-manager-options.ts';
 import { openQueueManager } from './open-queue-manager.ts';
 
 /** A queue manager that operators and other processes of this machine can reach while it is open. */

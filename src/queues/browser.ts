@@ -5,6 +5,7 @@ import type { BrowsedMessage, BrowsePage, BrowseRange, TakenPage } from './brows
 import type { Place } from './place.ts';
 import type { Queue } from './queue.ts';
 import type { QueueSet } from './queue-set.ts';
+import { sentPriorityOf } from './sent-priority.ts';
 import { TakenDelivery } from './taken-delivery.ts';
 
 /** Looks at queues without receiving, and takes messages out of them for an operator; one bounded page a call. */
@@ -97,7 +98,7 @@ function browsed(queue: Queue, place: Place, message: StoredMessage): BrowsedMes
   return {
     queue: queue.name,
     position: message.position,
-    priority: priorityOf(message.position),
+    priority: queue.isOutgoing ? sentPriorityOf(message.headers) : priorityOf(message.position),
     headers,
     id: headers?.[Header.messageId] ?? `position:${message.position}`,
     bodyBytes: message.bodyBytes,

@@ -25,14 +25,14 @@ export class QueueNotFound extends PosthornError {
   }
 }
 
-/** A message was addressed to another machine. It was not stored. */
-export class NoRouteToMachine extends PosthornError {
-  readonly code = 'NO_ROUTE_TO_MACHINE';
+/** A receiver was asked for on an outgoing queue. Nothing was opened. */
+export class QueueOnOtherMachine extends PosthornError {
+  readonly code = 'QUEUE_ON_OTHER_MACHINE';
 
-  constructor(address: string, machine: string) {
+  constructor(queue: string, machine: string) {
     super(
-      `'${address}' is on another machine, and this version delivers on its own machine only ('${machine}'): nothing was sent.`,
-      `Send to a queue without '@', or to '…@${machine}'.`,
+      `'${queue}' is a queue of another machine; here ('${machine}') lies only what is on its way there, and nobody receives from that.`,
+      "Run the receiver on that machine, or name a queue of this one without '@'.",
     );
   }
 }

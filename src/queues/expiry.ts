@@ -1,16 +1,16 @@
-import { Header, headersOf } from '../message/headers.ts';
+import { Header } from '../message/headers.ts';
 import { parseHeaders } from '../message/parse-headers.ts';
-import { parseTimeSpan } from '../message/time-span.ts';
+import { formatTimeSpan } from '../message/time-span.ts';
 import { type Operation, positionOf, priorityOf, type Store, type StoredMessage } from '../store/store.ts';
 import { type Outcome, type Participant, UnitOfWork } from '../transactions/unit-of-work.ts';
-import type { OutgoingMessage } from '../transport/transport.ts';
+import type { Acknowledge, AcknowledgementClass } from './acknowledgements.ts';
+import { DEAD_LETTER_QUEUE, type DeadLetter } from './dead-letters.ts';
 import type { PutOwner } from './pending-put.ts';
 import type { Place } from './place.ts';
 import type { Queue } from './queue.ts';
 import { expiredCounterKey, type QueueSet } from './queue-set.ts';
 import { TakenDelivery } from './taken-delivery.ts';
-
-export const DEAD_LETTER_QUEUE = 'dead-letter';
+import { firstLimitMs, type TimeLimits, timeLimitsOf } from './time-limits.ts';
 
 /** What happens when deadlines pass: delayed messages become visible, waiting ones expire. One unit for a page of them. */
 export class Expiry {
@@ -48,13 +48,14 @@ export class Expiry {
     if (queue.delayed !== undefined && message.place === queue.delayed.id) {
       if (queue.delayed.locked.has(message.position)) return false;
       work.enlist(new Release(queue, queue.delayed, message, this.#owner));
+      if (!queue.isOutgoing) this.#owner.acknowledge(message.headers, 'ACK_REACH_QUEUE', queue.name, work);
       return true;
     }
     if (queue.waiting.locked.has(message.position)) return false;
     const delivery = await this.#take(queue, message.position);
     if (delivery === undefined) return false;
     taken.push(delivery);
-    await this.#expire(queue, delivery, work);
+    this.#expire(queue, delivery, work);
     return true;
   }
 
@@ -76,30 +77,44 @@ export class Expiry {
     return taken;
   }
 
-  async #expire(queue: Queue, delivery: TakenDelivery, work: UnitOfWork): Promise<void> {
+  #expire(queue: Queue, delivery: TakenDelivery, work: UnitOfWork): void {
     delivery.complete(work);
     const headers = parseHeaders(delivery.headers);
+    const { reason, text } = expiryOf(queue, timeLimitsOf(headers));
     if (headers?.[Header.deadLetter] === 'off' || queue.name === DEAD_LETTER_QUEUE) {
       work.enlist(new CountExpired(queue));
+      this.#owner.acknowledge(delivery.headers, reason, queue.name, work);
       return;
     }
-    const copy = headersOf(
-      headers ?? { [Header.undecodableHeaders]: Buffer.from(delivery.headers).toString('base64') },
-    );
-    copy[Header.deadLetterReason] = 'NACK_RECEIVE_TIMEOUT';
-    copy[Header.deadLetterQueue] = `${queue.name}@${this.#owner.machine}`;
-    delete copy[Header.timeToBeReceived];
-    await this.#owner.send([{ destination: { queue: DEAD_LETTER_QUEUE }, headers: copy, body: delivery.body }], work);
+    this.#owner.deadLetter({ queue, headers: delivery.headers, body: delivery.body, reason, text }, work);
   }
 }
 
 export interface ExpiryOwner extends PutOwner {
-  readonly machine: string;
+  readonly acknowledge: Acknowledge;
+  deadLetter(letter: DeadLetter, work: UnitOfWork): void;
   nowMs(): number;
-  send(messages: readonly OutgoingMessage[], work: UnitOfWork): Promise<void>;
 }
 
-/** A delayed message moves into its queue, behind what waits there, keeping its priority. */
+/** Why a message of this queue has expired, as a class of MSMQ and as a sentence. */
+function expiryOf(
+  queue: Queue,
+  { toReachQueueMs, toBeReceivedMs }: TimeLimits,
+): { readonly reason: AcknowledgementClass; readonly text: string } {
+  const received = toBeReceivedMs === undefined ? '' : ` (${formatTimeSpan(toBeReceivedMs)})`;
+  if (!queue.isOutgoing) {
+    const text = `Nobody received it from '${queue.name}' in its time to be received${received}.`;
+    return { reason: 'NACK_RECEIVE_TIMEOUT', text };
+  }
+  if (toReachQueueMs !== undefined && (toBeReceivedMs === undefined || toReachQueueMs <= toBeReceivedMs)) {
+    const text = `It could not be sent to '${queue.name}' in its time to reach the queue (${formatTimeSpan(toReachQueueMs)}).`;
+    return { reason: 'NACK_REACH_QUEUE_TIMEOUT', text };
+  }
+  const text = `It could not be sent to '${queue.name}' in its time to be received${received}.`;
+  return { reason: 'NACK_RECEIVE_TIMEOUT_AT_SENDER', text };
+}
+
+/** A delayed message moves into its queue, behind what waits there, keeping its priority. Its times begin now. */
 class Release implements Participant {
   readonly #queue: Queue;
   readonly #delayed: Place;
@@ -119,9 +134,9 @@ class Release implements Participant {
   contribute(operations: Operation[]): void {
     const { position } = this.#message;
     this.#toPosition = positionOf(priorityOf(position), this.#owner.nextSequence());
-    const timeToBeReceived = parseHeaders(this.#message.headers)?.[Header.timeToBeReceived];
-    const timeToBeReceivedMs = timeToBeReceived === undefined ? undefined : parseTimeSpan(timeToBeReceived);
-    if (timeToBeReceivedMs !== undefined) this.#deadlineMs = this.#owner.nowMs() + timeToBeReceivedMs;
+    const limits = timeLimitsOf(parseHeaders(this.#message.headers));
+    const limitMs = this.#queue.isOutgoing ? firstLimitMs(limits) : limits.toBeReceivedMs;
+    if (limitMs !== undefined) this.#deadlineMs = this.#owner.nowMs() + limitMs;
     operations.push({
       kind: 'move',
       place: this.#delayed.id,

@@ -2,6 +2,7 @@ import { failpoint } from '../io/failpoint.ts';
 import type { Operation, Store } from '../store/store.ts';
 import { ATTEMPTS_PREFIX, type AttemptCounts, attemptsKey, parseAttempts } from './attempts.ts';
 import { type InFlightMessage, readInFlight } from './in-flight-table.ts';
+import { type Pins, readPins, SENT_UP_TO_PREFIX } from './pins.ts';
 import type { QueueSettings } from './queue-status.ts';
 import type { SavedClock } from './steady-clock.ts';
 
@@ -13,6 +14,7 @@ import type { SavedClock } from './steady-clock.ts';
  *   settings/QUEUE           QueueSettings
  *   expired/QUEUE            counter of messages dropped after their time-to-be-received
  *   attempts/PLACE/POSITION  AttemptCounts
+ *   sent-up-to/QUEUE@MACHINE position up to which messages of an outgoing queue may have been sent
  * Other owners: subscription/… (routing), operation/… (operators), sent/… (other processes that send).
  */
 export const CLOCK_KEY = 'clock';
@@ -29,6 +31,8 @@ export interface OpenState {
   readonly settings: ReadonlyMap<string, QueueSettings>;
   readonly expired: ReadonlyMap<string, number>;
   readonly attempts: readonly { readonly place: number; readonly position: number; readonly counts: AttemptCounts }[];
+  /** By outgoing queue: what may have been sent, and is locked before anybody sees the queue (G-T3). */
+  readonly pins: ReadonlyMap<string, Pins>;
 }
 
 /**
@@ -57,6 +61,7 @@ export async function readOpenState(
   const settings = await readAll(store, SETTINGS_PREFIX);
   const expired = await readAll(store, EXPIRED_PREFIX);
   const attempts = await readAll(store, ATTEMPTS_PREFIX);
+  const pins = await readPins(store, await readAll(store, SENT_UP_TO_PREFIX));
   return {
     generation,
     machine,
@@ -66,6 +71,7 @@ export async function readOpenState(
     ),
     expired: new Map(expired.map(({ key, value }) => [key.slice(EXPIRED_PREFIX.length), Number(value)])),
     attempts: attempts.flatMap(({ key, value }) => parseAttempts(key, value) ?? []),
+    pins,
   };
 }
 

@@ -2,6 +2,7 @@ import { type Operation, positionOf } from '../store/store.ts';
 import type { Outcome, Participant } from '../transactions/unit-of-work.ts';
 import type { Place } from './place.ts';
 import type { Queue } from './queue.ts';
+import { OUTGOING_PRIORITY } from './sent-priority.ts';
 
 /**
  * A message on its way into a queue. It gets its position when its unit of work commits, so that commit order is
@@ -28,7 +29,8 @@ export class PendingPut implements Participant {
   }
 
   contribute(operations: Operation[]): void {
-    const { headers, body, priority, deadlineMs } = this.#message;
+    const { headers, body, deadlineMs } = this.#message;
+    const priority = this.#queue.isOutgoing ? OUTGOING_PRIORITY : this.#message.priority;
     this.#position = positionOf(priority, this.#owner.nextSequence());
     operations.push({
       kind: 'put',
@@ -56,6 +58,7 @@ export class PendingPut implements Participant {
 export interface PutMessage {
   readonly headers: Uint8Array;
   readonly body: Uint8Array;
+  /** Of no account in an outgoing queue. */
   readonly priority: number;
   /** Goes among the delayed messages; then `deadlineMs` is when it is due, else when it expires. */
   readonly isDelayed: boolean;

@@ -2,6 +2,7 @@ import { invariant } from '../message/posthorn-error.ts';
 import { type Operation, positionOf, priorityOf } from '../store/store.ts';
 import type { Outcome, Participant, UnitOfWork } from '../transactions/unit-of-work.ts';
 import type { Delivery } from '../transport/transport.ts';
+import type { Acknowledge } from './acknowledgements.ts';
 import { type AttemptCounts, attemptsKey } from './attempts.ts';
 import type { Queue } from './queue.ts';
 import type { WindowEntry } from './receive-window.ts';
@@ -69,6 +70,7 @@ export class QueueDelivery implements Delivery, Participant {
     invariant(this.#state === 'held', `a delivery is completed once while it is held, this one is ${this.#state}`);
     work.enlist(this);
     this.#state = 'leaving';
+    this.#owner.acknowledge(this.headers, 'ACK_RECEIVE', this.queue, work);
   }
 
   countFailure(work: UnitOfWork, failedAttempts: number): void {
@@ -117,6 +119,7 @@ export interface DeliveryOwner {
   nextSequence(): number;
   /** A message with this deadline is free; it may have passed while the message was held. */
   deadlineSet(deadlineMs: number): void;
+  readonly acknowledge: Acknowledge;
   /** A received message left for good. */
   left(slot: number): void;
   /** A received message went back to its place. */

@@ -1,31 +1,35 @@
-import { hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { failpoint } from '../io/failpoint.ts';
-import type { Io } from '../io/io.ts';
-import { nodeIo } from '../io/node-io.ts';
-import { openSmallFile, type SmallFile } from '../io/small-file.ts';
+import type { SmallFile } from '../io/small-file.ts';
 import { parseAddress } from '../message/address.ts';
-import { MESSAGE_BODY_BYTES_MAX } from '../message/limits.ts';
+import { invariant } from '../message/posthorn-error.ts';
 import type { StatePage, StateRange, Store, StoreCondition } from '../store/store.ts';
-import { type OpenStoreOptions, openStore } from '../store/worker-store.ts';
 import { UnitOfWork } from '../transactions/unit-of-work.ts';
-import type { OutgoingMessage, Receiver } from '../transport/transport.ts';
+import type { Delivery, OutgoingMessage, Receiver } from '../transport/transport.ts';
+import { type AcknowledgementOwner, Acknowledgements } from './acknowledgements.ts';
 import { Browser } from './browser.ts';
 import type { BrowsedMessage, BrowsePage, BrowseRange, TakenPage } from './browsing.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { DeadlineKeeper } from './deadline-keeper.ts';
-import { QueueManagerClosed } from './errors.ts';
-import { Expiry } from './expiry.ts';
-import { IN_FLIGHT_FILE_BYTES_MAX, InFlightTable } from './in-flight-table.ts';
+import { QueueManagerClosed, QueueOnOtherMachine } from './errors.ts';
+import { Expiry, type ExpiryOwner } from './expiry.ts';
+import { InFlightTable } from './in-flight-table.ts';
 import { CLOCK_SAVE_INTERVAL_MS } from './limits.ts';
+import { isOutgoingName, MachineNames } from './machine-names.ts';
 import { CLOCK_KEY, type OpenState, readOpenState } from './open-state.ts';
+import { openTransferDoor } from './open-transfer-door.ts';
+import type { OutgoingOwner } from './outgoing-queue-handle.ts';
+import { OutgoingQueues } from './outgoing-queues.ts';
 import type { Queue } from './queue.ts';
+import { fillOptions, type OpenOptions, type QueueManagerOptions } from './queue-manager-options.ts';
 import { QueueReceiver, type ReceiverOwner } from './queue-receiver.ts';
 import { QueueSet, statusOf } from './queue-set.ts';
-import type { QueueSettings, QueueStatus } from './queue-status.ts';
-import { Sending } from './sending.ts';
+import type { OutgoingQueueStatus, QueueSettings, QueueStatus } from './queue-status.ts';
+import { Sending, type SendingOwner } from './sending.ts';
 import { StartGate } from './start-gate.ts';
 import { StateChange } from './state-change.ts';
 import { SteadyClock } from './steady-clock.ts';
+import type { TransferDoor } from './transfer-door.ts';
 
 /**
  * Owns one directory: its queues, and everything that moves messages into, within and out of them on this machine.
@@ -37,10 +41,14 @@ export class QueueManager implements AsyncDisposable {
   readonly machine: string;
   readonly directory: string;
   readonly storeId: string;
-  readonly #io: Io;
+  readonly #owner: QueueManagerOwner;
   readonly #store: Store;
   readonly #clock: SteadyClock;
+  readonly #names: MachineNames;
   readonly #queues: QueueSet;
+  readonly #outgoing: OutgoingQueues;
+  readonly #acknowledgements: Acknowledgements;
+  readonly #deadLetters: DeadLetters;
   readonly #gate: StartGate;
   readonly #inFlight: InFlightTable;
   readonly #sending: Sending;
@@ -50,30 +58,34 @@ export class QueueManager implements AsyncDisposable {
   readonly #receiverOwner: ReceiverOwner;
   readonly #onFailure: (error: unknown, doing: string) => void;
   readonly #beforeClose: (() => Promise<void>)[] = [];
+  readonly #openedMs: number;
   #nextSequence: number;
   #clockSavedMs = 0;
   #closing: Promise<void> | undefined;
+  #hasTransfer = false;
 
   private constructor(options: OpenOptions, store: Store, inFlight: SmallFile, state: OpenState) {
     this.machine = state.machine;
     this.directory = options.directory;
     this.storeId = store.opened.storeId;
-    this.#io = options.io;
     this.#store = store;
     this.#onFailure = options.onFailure;
+    this.#openedMs = options.io.clock.monotonicNowMs();
     this.#nextSequence = store.opened.nextSequence;
     this.#clock = new SteadyClock(options.io.clock, state.clock);
-    this.#queues = new QueueSet(store, state);
+    this.#names = new MachineNames(state.machine, options.aliases);
+    const owner = this.#makeOwner(options);
+    this.#owner = owner;
+    // Before any queue is known: an outgoing one has its pins locked in the turn in which it is.
+    this.#outgoing = new OutgoingQueues(store, owner, state.pins);
+    this.#queues = new QueueSet(store, state, {
+      outgoingFound: (queue) => this.#outgoing.add(queue),
+      notMade: (queue, error) => this.#onFailure(error, `making queue '${queue}'`),
+    });
+    this.#acknowledgements = new Acknowledgements(this.#queues, owner);
+    this.#deadLetters = new DeadLetters(this.#queues, owner);
     this.#inFlight = new InFlightTable(inFlight, state.generation);
     this.#gate = new StartGate(() => this.#signalAll());
-    const owner = {
-      machine: this.machine,
-      bodyBytesMax: options.bodyBytesMax,
-      nowMs: () => this.#clock.nowMs(),
-      nextSequence: () => this.#nextSequence++,
-      deadlineSet: (deadlineMs: number) => this.#deadlines.deadlineSet(deadlineMs),
-      send: (messages: readonly OutgoingMessage[], work: UnitOfWork) => this.send(messages, work),
-    };
     this.#sending = new Sending(this.#queues, owner);
     this.#expiry = new Expiry(store, this.#queues, owner);
     this.#browser = new Browser(store, this.#queues, owner.deadlineSet);
@@ -115,28 +127,40 @@ export class QueueManager implements AsyncDisposable {
     }
   }
 
-  /** Live, in name order. */
+  /** The queues of this machine, live, in name order. */
   status(): readonly QueueStatus[] {
-    return [...this.#queues.all()].map(statusOf).sort((one, other) => (one.queue < other.queue ? -1 : 1));
+    const local = [...this.#queues.all()].filter((queue) => !queue.isOutgoing);
+    return local.map(statusOf).sort((one, other) => (one.queue < other.queue ? -1 : 1));
+  }
+
+  /** What waits here for queues of other machines, live, in name order. */
+  outgoingStatus(): readonly OutgoingQueueStatus[] {
+    return this.#outgoing.status();
+  }
+
+  /** True for this machine's name and its aliases, in any case, and for no name. */
+  isHere(machine: string | undefined): boolean {
+    return this.#names.isHere(machine);
   }
 
   get storeCondition(): StoreCondition {
     return this.#store.condition;
   }
 
+  /** Of this machine; or, with `queue@machine` of another, its outgoing queue. */
   hasQueue(queue: string): boolean {
-    return this.#queues.get(queue) !== undefined;
+    return this.#queues.get(this.#nameOf(queue)) !== undefined;
   }
 
   /**
-   * Makes the queue if it does not exist; with `settings`, replaces its settings.
+   * Makes the queue if it does not exist; with `settings`, replaces its settings. `queue@machine` of another machine is the
+   * outgoing queue, with limits and a journal of its own.
    *
    * @throws {InvalidAddress} the name is not one
    */
   async declareQueue(name: string, settings?: QueueSettings): Promise<void> {
     this.#requireOpen();
-    const { queue: checkedName } = parseAddress(name);
-    const queue = await this.#queues.ensure(checkedName);
+    const queue = await this.#queues.ensure(this.#names.queueNameOf(parseAddress(name)));
     if (settings !== undefined) await this.#queues.configure(queue, settings);
   }
 
@@ -158,7 +182,7 @@ export class QueueManager implements AsyncDisposable {
   /**
    * With `work`: the messages leave when it commits. Without: resolves when they are durable, all or none.
    *
-   * @throws {PosthornError} MESSAGE_TOO_LARGE, QUEUE_FULL, NO_ROUTE_TO_MACHINE, STORE_FULL, …: nothing was sent
+   * @throws {PosthornError} MESSAGE_TOO_LARGE, QUEUE_FULL, TOO_MANY_QUEUES, STORE_FULL, …: nothing was sent
    */
   async send(messages: readonly OutgoingMessage[], work?: UnitOfWork): Promise<void> {
     const ownWork = work === undefined ? this.begin() : undefined;
@@ -168,20 +192,49 @@ export class QueueManager implements AsyncDisposable {
     if (ownWork !== undefined) await ownWork.commit();
   }
 
-  /** Makes the queue if it does not exist. */
+  /**
+   * Makes the queue if it does not exist.
+   *
+   * @throws {QueueOnOtherMachine} only the transfer takes messages out of an outgoing queue
+   */
   async openReceiver(name: string): Promise<Receiver> {
     this.#requireOpen();
-    return new QueueReceiver(await this.#queues.ensure(parseAddress(name).queue), this.#receiverOwner);
+    const address = parseAddress(name);
+    if (!this.isHere(address.machine)) throw new QueueOnOtherMachine(name, this.machine);
+    return new QueueReceiver(await this.#queues.ensure(address.queue), this.#receiverOwner);
+  }
+
+  /** The queue manager in the hands of the transfer between machines, once. */
+  transferDoor(options: { readonly missingQueueGraceMs: number }): TransferDoor {
+    invariant(!this.#hasTransfer, 'a queue manager has one transfer');
+    this.#hasTransfer = true;
+    return openTransferDoor(this, {
+      ...this.#owner,
+      ...options,
+      openForMs: () => this.#owner.clock.monotonicNowMs() - this.#openedMs,
+      storeCondition: () => this.#store.condition,
+      store: this.#store,
+      queues: this.#queues,
+      outgoing: this.#outgoing,
+    });
   }
 
   /** One page of messages, seen without receiving them. */
   browse(range: BrowseRange): Promise<BrowsePage> {
-    return this.#browser.browse(range);
+    return this.#browser.browse({ ...range, queue: this.#nameOf(range.queue) });
   }
 
   /** Locks the messages of one page that `accept` wants; each is to be completed in a unit of work, or released. */
   takePage(range: BrowseRange, accept: (message: BrowsedMessage) => boolean): Promise<TakenPage> {
-    return this.#browser.takePage(range, accept);
+    return this.#browser.takePage({ ...range, queue: this.#nameOf(range.queue) }, accept);
+  }
+
+  /** Tells who asked that these messages, taken out of a queue and completed with `work`, were purged. */
+  notePurged(deliveries: readonly Delivery[], work: UnitOfWork): void {
+    for (const { headers, queue } of deliveries) {
+      const what = isOutgoingName(queue) ? 'NACK_PURGED' : 'NACK_Q_PURGED';
+      this.#acknowledgements.tell(headers, what, queue, work);
+    }
   }
 
   readState(range: StateRange): Promise<StatePage> {
@@ -225,12 +278,30 @@ export class QueueManager implements AsyncDisposable {
     await this.#store.close();
   }
 
-  #makeReceiverOwner(): ReceiverOwner {
+  #makeOwner({ io, bodyBytesMax }: OpenOptions): QueueManagerOwner {
     return {
-      gate: this.#gate,
+      names: this.#names,
+      random: io.random,
+      clock: io.clock,
+      bodyBytesMax,
+      acknowledge: (headers, what, queue, work) => this.#acknowledgements.tell(headers, what, queue, work),
+      deadLetter: (letter, work) => this.#deadLetters.enlist(letter, work),
       nowMs: () => this.#clock.nowMs(),
       nextSequence: () => this.#nextSequence++,
+      highestSequence: () => this.#nextSequence - 1,
       deadlineSet: (deadlineMs) => this.#deadlines.deadlineSet(deadlineMs),
+      failed: (error, doing) => this.#onFailure(error, doing),
+      readFailed: (queue, error) => {
+        this.#onFailure(error, `reading queue '${queue.name}'`);
+        io.timers.after(READ_AGAIN_MS, () => queue.signal());
+      },
+    };
+  }
+
+  #makeReceiverOwner(): ReceiverOwner {
+    return {
+      ...this.#owner,
+      gate: this.#gate,
       hasFreeSlot: () => this.#inFlight.hasFreeSlot,
       enter: (queue, position) => this.#inFlight.enter(queue.waiting.id, position),
       noteStarts: () => this.#inFlight.flush(),
@@ -260,6 +331,10 @@ export class QueueManager implements AsyncDisposable {
         const page = await this.takePage(range, () => true);
         const work = this.begin();
         for (const { delivery } of page.taken) delivery.complete(work);
+        this.notePurged(
+          page.taken.map(({ delivery }) => delivery),
+          work,
+        );
         failpoint('purge.before-page');
         await work.commit();
         failpoint('purge.after-page');
@@ -288,6 +363,11 @@ export class QueueManager implements AsyncDisposable {
     }
   }
 
+  /** An operator writes machine names in any case. */
+  #nameOf(queue: string): string {
+    return isOutgoingName(queue) ? this.#names.queueNameOf(parseAddress(queue)) : queue;
+  }
+
   #signalAll(): void {
     for (const queue of this.#queues.all()) queue.signal();
   }
@@ -297,55 +377,9 @@ export class QueueManager implements AsyncDisposable {
   }
 }
 
+/** What the parts of a queue manager need of it. */
+interface QueueManagerOwner extends SendingOwner, ExpiryOwner, OutgoingOwner, AcknowledgementOwner {}
+
 const PURGE_PAGE = 256;
-
-export interface QueueManagerOptions {
-  /** Where everything durable lies; made when it does not exist. One owner at a time. */
-  readonly directory: string;
-  /** Name of this machine, as in `queue@machine`. Default: the name it had before, at first the host name. */
-  readonly machine?: string;
-  /** Largest body of a message in bytes. Default 4 MiB. */
-  readonly bodyBytesMax?: number;
-  /** Told of failures that no caller waits for; they are tried again. Default: a process warning. */
-  readonly onFailure?: (error: unknown, doing: string) => void;
-  /** Doors to time and chance; default: the real ones. */
-  readonly io?: Io;
-  /** `cli` for a verb that opens the directory for one page of work. */
-  readonly purpose?: 'queue-manager' | 'cli';
-  /** How long to wait for a CLI verb that has the directory to finish its page. Default 10,000 ms. */
-  readonly waitForOwnerMs?: number;
-  /** Path of the control socket, written into the owner record. */
-  readonly socketPath?: string;
-  /** The store to use; default: SQLite in a worker thread. */
-  readonly openStore?: (options: OpenStoreOptions) => Promise<Store>;
-  readonly openInFlightFile?: (path: string) => SmallFile;
-}
-
-/** The options with their defaults filled in. */
-type OpenOptions = Required<Omit<QueueManagerOptions, 'machine' | 'socketPath'>> & {
-  /** As asked for; the directory keeps the name it was made with. */
-  readonly machine: string | undefined;
-  readonly hostName: string;
-  readonly socketPath: string | undefined;
-};
-
-function fillOptions(options: QueueManagerOptions): OpenOptions {
-  return {
-    machine: options.machine,
-    hostName: hostname(),
-    bodyBytesMax: options.bodyBytesMax ?? MESSAGE_BODY_BYTES_MAX,
-    onFailure: options.onFailure ?? warn,
-    io: options.io ?? nodeIo(),
-    purpose: options.purpose ?? 'queue-manager',
-    waitForOwnerMs: options.waitForOwnerMs ?? 10_000,
-    socketPath: options.socketPath,
-    openStore: options.openStore ?? openStore,
-    openInFlightFile: options.openInFlightFile ?? ((path) => openSmallFile(path, IN_FLIGHT_FILE_BYTES_MAX)),
-    directory: resolve(options.directory),
-  };
-}
-
-function warn(error: unknown, doing: string): void {
-  const text = error instanceof Error ? error.message : String(error);
-  process.emitWarning(`While ${doing}: ${text}`, { type: 'PosthornWarning' });
-}
+/** After a read that failed. */
+const READ_AGAIN_MS = 1_000;

@@ -1,3 +1,4 @@
+import { invariant } from '../message/posthorn-error.ts';
 import type { PlaceKind, Store } from '../store/store.ts';
 import { QueueNotFound, TooManyQueues } from './errors.ts';
 import { PLACE_COUNT_MAX } from './limits.ts';
@@ -13,10 +14,14 @@ export class QueueSet {
   readonly #byPlace = new Map<number, Queue>();
   /** Places being made, so that two senders of one new queue make it once. */
   readonly #making = new Map<string, Promise<Place>>();
+  /** Queues whose places are handed over to the store and not answered; units handed over from now on may use them. */
+  readonly #coming = new Map<string, Queue>();
+  readonly #owner: QueueSetOwner;
   #nextPlace: number;
 
-  constructor(store: Store, state: OpenState) {
+  constructor(store: Store, state: OpenState, owner: QueueSetOwner) {
     this.#store = store;
+    this.#owner = owner;
     // Queues first: a delayed or journal place joins the queue it belongs to.
     const places = store.opened.places.map((found) => new Place(found));
     for (const place of places.filter(({ kind }) => kind === 'queue')) this.#add(place);
@@ -52,6 +57,22 @@ export class QueueSet {
     return this.require(name);
   }
 
+  /**
+   * The queue, made when it does not exist, for a unit that is handed over after this call: units take effect in order, so
+   * the queue is there before what the unit puts into it. Should the store refuse to make it, it refuses that unit too.
+   *
+   * @throws {TooManyQueues} the store can number no more
+   */
+  ensureNow(name: string): Queue {
+    const known = this.#queues.get(name) ?? this.#coming.get(name);
+    if (known !== undefined) return known;
+    if (this.#nextPlace > PLACE_COUNT_MAX) throw new TooManyQueues(name, PLACE_COUNT_MAX);
+    this.#ensurePlace(name, 'queue').catch((error: unknown) => this.#owner.notMade(name, error));
+    const coming = this.#coming.get(name);
+    invariant(coming !== undefined, `queue '${name}' is on its way to the store`);
+    return coming;
+  }
+
   async ensureDelayed(queue: Queue): Promise<void> {
     if (queue.delayed === undefined) await this.#ensurePlace(queue.name, 'delayed');
   }
@@ -75,14 +96,23 @@ export class QueueSet {
   async #make(queue: string, kind: PlaceKind): Promise<Place> {
     const id = this.#nextPlace++;
     if (id > PLACE_COUNT_MAX) throw new TooManyQueues(queue, PLACE_COUNT_MAX);
-    await this.#store.commit({ operations: [{ kind: 'createPlace', place: id, placeKind: kind, queue }] });
     const place = new Place({ place: id, kind, queue, messageCount: 0, byteCount: 0 });
-    this.#add(place);
+    if (kind === 'queue') this.#coming.set(queue, new Queue(queue, place, this.#store));
+    try {
+      await this.#store.commit({ operations: [{ kind: 'createPlace', place: id, placeKind: kind, queue }] });
+      this.#add(place);
+    } finally {
+      if (kind === 'queue') this.#coming.delete(queue);
+    }
     return place;
   }
 
   #add(place: Place): void {
-    if (place.kind === 'queue') this.#queues.set(place.queue, new Queue(place.queue, place, this.#store));
+    if (place.kind === 'queue') {
+      const made = this.#coming.get(place.queue) ?? new Queue(place.queue, place, this.#store);
+      this.#queues.set(place.queue, made);
+      if (made.isOutgoing) this.#owner.outgoingFound(made);
+    }
     const queue = this.require(place.queue);
     if (place.kind === 'delayed') queue.delayed = place;
     if (place.kind === 'journal') queue.journal = place;
@@ -98,6 +128,13 @@ export class QueueSet {
     const queue = this.#queues.get(name);
     if (queue !== undefined) queue.expired = count;
   }
+}
+
+export interface QueueSetOwner {
+  /** An outgoing queue is there: at open, and later when one is made. */
+  outgoingFound(queue: Queue): void;
+  /** A queue could not be made that nobody waits for; the units that needed it were refused. */
+  notMade(queue: string, error: unknown): void;
 }
 
 export function expiredCounterKey(queue: Queue): string {
@@ -116,6 +153,7 @@ export function statusOf(queue: Queue): QueueStatus {
     quotaMessages: queue.settings.quotaMessages,
     quotaBytes: queue.settings.quotaBytes,
     journal: queue.settings.journal === true,
+    acceptFrom: queue.settings.acceptFrom,
     expired: queue.expired,
     receivers: queue.receivers,
   };

@@ -1,6 +1,7 @@
 import type { Store, StoredMessage } from '../store/store.ts';
 import { Attempts } from './attempts.ts';
 import { WINDOW_PAGE_BYTES, WINDOW_PAGE_MESSAGES, WINDOW_REFILL_BELOW } from './limits.ts';
+import { isOutgoingName } from './machine-names.ts';
 import type { Place } from './place.ts';
 import type { QueueSettings } from './queue-status.ts';
 import { ReceiveWindow, type WindowEntry } from './receive-window.ts';
@@ -13,6 +14,8 @@ import { ReceiveWindow, type WindowEntry } from './receive-window.ts';
  */
 export class Queue {
   readonly name: string;
+  /** It waits here for another machine, and only the transfer takes messages out of it (see transfer-door.ts). */
+  readonly isOutgoing: boolean;
   readonly waiting: Place;
   readonly attempts = new Attempts();
   delayed: Place | undefined;
@@ -32,6 +35,7 @@ export class Queue {
 
   constructor(name: string, waiting: Place, store: Store) {
     this.name = name;
+    this.isOutgoing = isOutgoingName(name);
     this.waiting = waiting;
     this.#store = store;
   }
@@ -116,6 +120,11 @@ export class Queue {
     this.#becameVisibleUnread(position);
   }
 
+  /** The transfer must look again: it takes nothing while somebody else holds a message, and it may be nobody's receiver. */
+  signalTransfer(): void {
+    if (this.isOutgoing) this.signal();
+  }
+
   /** A locked message left the queue for good. */
   gone(position: number, bytes: number): void {
     this.waiting.removed(position, bytes);
@@ -133,6 +142,7 @@ export class Queue {
     if (this.receivers === 0) {
       // Nobody receives: hold no bytes, and read from the store when somebody comes.
       this.#window.arrivedUnread(entry.position);
+      this.signalTransfer();
       return;
     }
     this.#noteWhileReading(entry.position);

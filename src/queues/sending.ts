@@ -1,15 +1,24 @@
 import { MessageTooLarge } from '../message/errors.ts';
-import { Header, headersOf } from '../message/headers.ts';
+import { Header, type Headers, headersOf } from '../message/headers.ts';
 import { FAILURE_HEADER_BYTES_RESERVED, MESSAGE_HEADER_BYTES_MAX, PRIORITY_DEFAULT } from '../message/limits.ts';
+import { parseHeaders } from '../message/parse-headers.ts';
 import { formatTimeSpan } from '../message/time-span.ts';
 import type { UnitOfWork } from '../transactions/unit-of-work.ts';
 import type { OutgoingMessage } from '../transport/transport.ts';
-import { NoRouteToMachine, QueueFull } from './errors.ts';
+import { type Acknowledge, acknowledgementHeaders } from './acknowledgements.ts';
+import { QueueFull } from './errors.ts';
+import type { MachineNames } from './machine-names.ts';
 import { PendingPut, type PutMessage, type PutOwner } from './pending-put.ts';
 import type { Queue } from './queue.ts';
 import type { QueueSet } from './queue-set.ts';
+import { usedBytes, usedMessages } from './queue-use.ts';
+import { sentPriorityOf } from './sent-priority.ts';
+import { firstLimitMs } from './time-limits.ts';
 
-/** Puts messages into local queues: checks sizes, addresses and quotas at once, everything else at the commit. */
+/**
+ * Puts messages into queues of this machine, and into outgoing queues for those of others: checks sizes and quotas at once,
+ * everything else at the commit.
+ */
 export class Sending {
   readonly #queues: QueueSet;
   readonly #owner: SendingOwner;
@@ -21,41 +30,40 @@ export class Sending {
 
   /** Enlists all messages in `work`, or none and throws. A promise only when a queue has to be made first. */
   send(messages: readonly OutgoingMessage[], work: UnitOfWork): Promise<void> | undefined {
+    const sends: Send[] = [];
     for (const message of messages) {
-      if (this.#readyQueue(message) === undefined)
-        return this.#makeQueues(messages).then(() => this.send(messages, work));
+      const queue = this.#readyQueue(message);
+      if (queue === undefined) return this.#makeQueues(messages).then(() => this.send(messages, work));
+      sends.push({ message, queue, put: this.#encode(message, queue) });
     }
-    const puts = messages.map((message) => this.#encode(message));
-    this.#checkQuotas(messages, puts);
-    for (const [index, put] of puts.entries()) {
-      const queue = this.#readyQueue(messages[index] as OutgoingMessage) as Queue;
+    this.#checkQuotas(sends);
+    for (const { message, queue, put } of sends) {
       work.enlist(new PendingPut(queue, put, this.#owner));
+      if (message.acknowledge !== undefined && !queue.isOutgoing && !put.isDelayed) {
+        this.#owner.acknowledge(put.headers, 'ACK_REACH_QUEUE', queue.name, work);
+      }
     }
     return undefined;
   }
 
-  /** The local queue if it, and its delayed place where one is needed, exist. */
+  /** The queue if it, and its delayed place where one is needed, exist. */
   #readyQueue(message: OutgoingMessage): Queue | undefined {
-    const { queue: name, machine } = message.destination;
-    if (machine !== undefined && machine !== this.#owner.machine) {
-      throw new NoRouteToMachine(`${name}@${machine}`, this.#owner.machine);
-    }
-    const queue = this.#queues.get(name);
+    const queue = this.#queues.get(this.#owner.names.queueNameOf(message.destination));
     return isDelayed(message) && queue?.delayed === undefined ? undefined : queue;
   }
 
   async #makeQueues(messages: readonly OutgoingMessage[]): Promise<void> {
     for (const message of messages) {
-      const queue = await this.#queues.ensure(message.destination.queue);
+      const queue = await this.#queues.ensure(this.#owner.names.queueNameOf(message.destination));
       if (isDelayed(message)) await this.#queues.ensureDelayed(queue);
     }
   }
 
-  #encode(message: OutgoingMessage): PutMessage {
-    const headers = message.headerBytes ?? Buffer.from(JSON.stringify(headersToStore(message)));
+  #encode(message: OutgoingMessage, queue: Queue): PutMessage {
+    const headers = this.#headerBytesOf(message, queue);
     checkSizes(message, headers.byteLength, this.#owner.bodyBytesMax);
     const delayed = isDelayed(message);
-    const ownMs = delayed ? message.delayMs : message.timeToBeReceivedMs;
+    const ownMs = delayed ? message.delayMs : lifeMsOf(message, queue);
     return {
       headers,
       body: message.body,
@@ -65,30 +73,39 @@ export class Sending {
     };
   }
 
-  #checkQuotas(messages: readonly OutgoingMessage[], puts: readonly PutMessage[]): void {
-    for (const [index, put] of puts.entries()) {
-      const queue = this.#readyQueue(messages[index] as OutgoingMessage) as Queue;
+  #headerBytesOf(message: OutgoingMessage, queue: Queue): Uint8Array {
+    if (message.headerBytes === undefined) {
+      return Buffer.from(JSON.stringify(headersToStore(message, queue, this.#owner.names)));
+    }
+    return queue.isOutgoing ? withPriority(message.headerBytes, message.priority) : message.headerBytes;
+  }
+
+  #checkQuotas(sends: readonly Send[]): void {
+    for (const [index, { message, queue, put }] of sends.entries()) {
       const { quotaMessages, quotaBytes } = queue.settings;
-      if (
-        (quotaMessages === undefined && quotaBytes === undefined) ||
-        isDelayedRetry(messages[index] as OutgoingMessage)
-      ) {
-        continue;
-      }
-      const others = puts.slice(0, index).filter((_, other) => messages[other]?.destination.queue === queue.name);
+      if ((quotaMessages === undefined && quotaBytes === undefined) || isDelayedRetry(message)) continue;
+      const others = sends.slice(0, index).filter((other) => other.queue === queue);
       const count = usedMessages(queue) + others.length;
       if (quotaMessages !== undefined && count + 1 > quotaMessages)
         throw new QueueFull(queue.name, count, quotaMessages, 'messages');
-      const bytes = usedBytes(queue) + others.reduce((sum, other) => sum + bytesOf(other), 0);
+      const bytes = usedBytes(queue) + others.reduce((sum, other) => sum + bytesOf(other.put), 0);
       if (quotaBytes !== undefined && bytes + bytesOf(put) > quotaBytes)
         throw new QueueFull(queue.name, bytes, quotaBytes, 'bytes');
     }
   }
 }
 
+/** A message on its way into its queue. */
+interface Send {
+  readonly message: OutgoingMessage;
+  readonly queue: Queue;
+  readonly put: PutMessage;
+}
+
 export interface SendingOwner extends PutOwner {
-  readonly machine: string;
+  readonly names: MachineNames;
   readonly bodyBytesMax: number;
+  readonly acknowledge: Acknowledge;
   nowMs(): number;
 }
 
@@ -96,13 +113,58 @@ function isDelayed(message: OutgoingMessage): boolean {
   return message.delayMs !== undefined && message.delayMs > 0;
 }
 
-/** What the queue manager must know later travels in headers: the time to be received of a delayed message, and no dead-lettering. */
-function headersToStore(message: OutgoingMessage): OutgoingMessage['headers'] {
-  if (message.timeToBeReceivedMs === undefined) return message.headers;
-  const headers = headersOf(message.headers);
-  headers[Header.timeToBeReceived] = formatTimeSpan(message.timeToBeReceivedMs);
-  if (message.deadLetter === false) headers[Header.deadLetter] = 'off';
-  return headers;
+/** How long it may lie in the queue; only an outgoing queue has a limit of time to get out of it. */
+function lifeMsOf(message: OutgoingMessage, queue: Queue): number | undefined {
+  const { timeToReachQueueMs: toReachQueueMs, timeToBeReceivedMs: toBeReceivedMs } = message;
+  return queue.isOutgoing ? firstLimitMs({ toReachQueueMs, toBeReceivedMs }) : toBeReceivedMs;
+}
+
+/**
+ * What a queue manager must know later travels in headers: the times that a message has, whether it may be dropped, its
+ * priority on the way to another machine, and who wants to hear of it.
+ */
+function headersToStore(message: OutgoingMessage, queue: Queue, names: MachineNames): Headers {
+  const { timeToBeReceivedMs, timeToReachQueueMs, deadLetter, acknowledge, headers } = message;
+  const mayBeStale = headers[Header.administrationQueue] !== undefined;
+  if (timeToBeReceivedMs === undefined && acknowledge === undefined && !mayBeStale && !queue.isOutgoing) return headers;
+  const stored = headersOf(headers);
+  // It was answered when the message was received, or dead-lettered.
+  if (mayBeStale && isStoredAgain(message)) {
+    delete stored[Header.administrationQueue];
+    delete stored[Header.acknowledge];
+  }
+  if (timeToBeReceivedMs !== undefined) stored[Header.timeToBeReceived] = formatTimeSpan(timeToBeReceivedMs);
+  if (acknowledge !== undefined) Object.assign(stored, acknowledgementHeaders(acknowledge, names.machine));
+  const hasTimeLimit = timeToBeReceivedMs !== undefined || (queue.isOutgoing && timeToReachQueueMs !== undefined);
+  if (hasTimeLimit && deadLetter === false) stored[Header.deadLetter] = 'off';
+  if (queue.isOutgoing) {
+    setOrDelete(stored, Header.timeToReachQueue, spanText(timeToReachQueueMs));
+    setOrDelete(stored, Header.priority, priorityText(message.priority));
+  }
+  return stored;
+}
+
+/** Stored header bytes that say this priority; as they are when they say it already, or cannot be read. */
+function withPriority(headerBytes: Uint8Array, priority: number | undefined): Uint8Array {
+  if (sentPriorityOf(headerBytes) === (priority ?? PRIORITY_DEFAULT)) return headerBytes;
+  const headers = parseHeaders(headerBytes);
+  if (headers === undefined) return headerBytes;
+  const changed = headersOf(headers);
+  setOrDelete(changed, Header.priority, priorityText(priority));
+  return Buffer.from(JSON.stringify(changed));
+}
+
+function priorityText(priority: number | undefined): string | undefined {
+  return priority === undefined || priority === PRIORITY_DEFAULT ? undefined : String(priority);
+}
+
+function spanText(durationMs: number | undefined): string | undefined {
+  return durationMs === undefined ? undefined : formatTimeSpan(durationMs);
+}
+
+function setOrDelete(headers: Record<string, string>, name: string, value: string | undefined): void {
+  if (value === undefined) delete headers[name];
+  else headers[name] = value;
 }
 
 function checkSizes(message: OutgoingMessage, headerBytes: number, bodyBytesMax: number): void {
@@ -132,22 +194,4 @@ function isDelayedRetry(message: OutgoingMessage): boolean {
 
 function bytesOf(put: PutMessage): number {
   return put.headers.byteLength + put.body.byteLength;
-}
-
-function usedMessages(queue: Queue): number {
-  const delayed = queue.delayed;
-  return (
-    queue.waiting.messages +
-    queue.waiting.pendingMessages +
-    (delayed === undefined ? 0 : delayed.messages + delayed.pendingMessages)
-  );
-}
-
-function usedBytes(queue: Queue): number {
-  const delayed = queue.delayed;
-  return (
-    queue.waiting.bytes +
-    queue.waiting.pendingBytes +
-    (delayed === undefined ? 0 : delayed.bytes + delayed.pendingBytes)
-  );
 }

@@ -5,6 +5,7 @@ import type { Delivery } from '../transport/transport.ts';
 import { attemptsKey } from './attempts.ts';
 import type { Place } from './place.ts';
 import type { Queue } from './queue.ts';
+import { sentPriorityOf } from './sent-priority.ts';
 
 /**
  * A message that an operator's work, or the deadline keeper, has locked: out of a queue, its delayed messages or its
@@ -46,7 +47,7 @@ export class TakenDelivery implements Delivery, Participant {
   }
 
   get priority(): number {
-    return priorityOf(this.#position);
+    return this.#queue.isOutgoing ? sentPriorityOf(this.headers) : priorityOf(this.#position);
   }
 
   get failedAttempts(): number {
@@ -91,6 +92,7 @@ export class TakenDelivery implements Delivery, Participant {
     this.#state = 'gone';
     if (this.#place === this.#queue.waiting) {
       this.#queue.gone(this.#position, this.#bytes);
+      this.#queue.signalTransfer();
     } else {
       this.#place.removed(this.#position, this.#bytes);
       this.#place.locked.delete(this.#position);

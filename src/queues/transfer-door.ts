@@ -90,8 +90,10 @@ export interface OutgoingQueue {
    * its message behind those that were sent.
    */
   takeNext(): WindowEntry | undefined;
-  /** True when `takeNext` may have something, now or after a read that is under way. */
+  /** True when messages wait that nobody holds: `takeNext` has one, or will when a read or somebody else's hold is over. */
   readonly hasMore: boolean;
+  /** Nothing will be taken for a while (no link): what was read ahead leaves the memory. `takeNext` reads again. */
+  rest(): void;
   /** Tells when there may be more to take. */
   listen(listener: () => void): () => void;
 

@@ -1,6 +1,7 @@
 import type { Io } from '../io/io.ts';
 import { nodeIo } from '../io/node-io.ts';
-import { QueueManager, type QueueManagerOptions } from '../queues/queue-manager.ts';
+import { QueueManager } from '../queues/queue-manager.ts';
+import type { QueueManagerOptions } from '../queues/queue-manager-options.ts';
 import { type DirectStore, MemoryDisk, openDirectStore } from '../store/direct-store.ts';
 import { BusNotQuiet } from './errors.ts';
 import { MemoryFile } from './memory-file.ts';

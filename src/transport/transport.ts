@@ -27,7 +27,7 @@ export interface Dispatcher {
   /**
    * Checks size and address at once (throws synchronously inside the promise), then hands the messages over.
    *
-   * @throws {PosthornError} INVALID_ADDRESS, MESSAGE_TOO_LARGE, QUEUE_FULL, STORE_FULL, NO_ROUTE_TO_MACHINE, …: nothing was sent
+   * @throws {PosthornError} INVALID_ADDRESS, MESSAGE_TOO_LARGE, QUEUE_FULL, STORE_FULL, TOO_MANY_QUEUES, …: nothing was sent
    */
   dispatch(messages: readonly OutgoingMessage[], work?: UnitOfWork): Promise<void>;
 }
@@ -45,8 +45,25 @@ export interface OutgoingMessage {
   readonly delayMs?: number;
   /** Dropped, or dead-lettered, when nobody received it in this time after it became visible. */
   readonly timeToBeReceivedMs?: number;
+  /**
+   * Dead-lettered at the sender when it is not in its queue in this time; a delayed message counts from its due time. A
+   * queue of this machine is reached at once.
+   */
+  readonly timeToReachQueueMs?: number;
   /** Default true: an expired message goes to the dead-letter queue; false: it is dropped and counted. */
   readonly deadLetter?: boolean;
+  /** Asks for acknowledgement messages; neither `reached` nor `received` said means both. */
+  readonly acknowledge?: AcknowledgementRequest;
+}
+
+/** Who wants to hear what becomes of a message. Each of the two is answered once, by a yes or by a no with its class. */
+export interface AcknowledgementRequest {
+  /** The administration queue. */
+  readonly queue: Address;
+  /** Whether it got into the queue that it was sent to. */
+  readonly reached?: boolean;
+  /** Whether a receiver took it out of there for good, which a move to the error queue is too. */
+  readonly received?: boolean;
 }
 
 export interface Receiver {

@@ -124,14 +124,15 @@ describe('when failed messages are returned', () => {
     const receiver = await story.manager.openReceiver('error');
     const held = await story.receive(receiver);
     const operation = await story.returnAll();
-    assert.deepEqual(operation.left, { locked: 1, noSource: 1, refused: 1 });
+    assert.deepEqual(operation.left, { locked: 1, noSource: 1 });
     assert.deepEqual(
       operation.leftExamples.map(({ reason }) => reason),
-      ['noSource', 'refused'],
+      ['noSource'],
     );
     held?.release();
     receiver.close();
-    assert.deepEqual(await story.waiting('error'), ['held', 'lost', 'elsewhere']);
+    assert.deepEqual(await story.waiting('error'), ['held', 'lost']);
+    assert.deepEqual(await story.waiting('billing@beta'), ['elsewhere'], 'it goes back to the machine where it failed');
   });
 
   test('a destination that is full keeps what it can hold, and the rest stays and is told', async () => {

@@ -9,6 +9,7 @@ import { DATABASE_FILE } from '../store/store-directory.ts';
 import { ControlClient, operationsAskedWith } from './control-client.ts';
 import { ControlConnectionLost, NoQueueManager, OwnerUnreachable } from './errors.ts';
 import type { OperationName, Operations } from './operations.ts';
+import { PagePace } from './page-pace.ts';
 import { runningOwner } from './running-owner.ts';
 import { StoppedManager } from './stopped-manager.ts';
 
@@ -28,12 +29,14 @@ export class OperatorConnection {
   readonly #directory: string;
   readonly #io: Io;
   readonly #stopped: StoppedManager;
+  readonly #pace: PagePace;
   #client: ControlClient | undefined;
 
   constructor(options: ConnectOptions) {
     this.#directory = options.directory;
     this.#io = options.io;
     this.#stopped = new StoppedManager(options);
+    this.#pace = new PagePace(options.io);
     this.operations = operationsAskedWith((operation, request) => this.#perform(operation, request));
   }
 
@@ -53,7 +56,7 @@ export class OperatorConnection {
     for (;;) {
       try {
         const client = await this.#connect();
-        if (client !== undefined) return await client.ask(operation, request);
+        if (client !== undefined) return await this.#pace.ask(operation, () => client.ask(operation, request));
         return await this.#stopped.perform(operation, request);
       } catch (error) {
         if (!isPassing(error) || this.#io.clock.monotonicNowMs() > giveUpAtMs) throw this.#explain(error);

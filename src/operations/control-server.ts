@@ -3,6 +3,7 @@ import { makePrivateDirectory, removeFile, runtimeDirectory } from '../io/files.
 import type { Io } from '../io/io.ts';
 import { type LocalListener, type LocalSocket, listenLocally } from '../io/local-socket.ts';
 import type { QueueManager } from '../queues/queue-manager.ts';
+import type { TransferOperations } from '../transfer/transfer-operations.ts';
 import { type ControlAnswer, encodeError, readRequest } from './control-protocol.ts';
 import { ControlSocketFailed, InvalidRequest, MalformedFrame, UnknownOperation } from './errors.ts';
 import { encodeFrame, FrameDecoder } from './frame.ts';
@@ -37,11 +38,16 @@ export class ControlServer {
    *
    * @throws {ControlSocketFailed} when the socket cannot be made
    */
-  static async start(manager: QueueManager, io: Io, socketPath: string): Promise<ControlServer> {
+  static async start(
+    manager: QueueManager,
+    io: Io,
+    socketPath: string,
+    transfer?: TransferOperations,
+  ): Promise<ControlServer> {
     const early: LocalSocket[] = [];
     let accept = (socket: LocalSocket): void => void early.push(socket);
     const listener = await openListener(socketPath, (socket) => accept(socket));
-    const server = new ControlServer(listener, new LocalOperations(manager, io));
+    const server = new ControlServer(listener, new LocalOperations(manager, io, transfer));
     accept = (socket) => server.#accept(socket);
     early.forEach(accept);
     return server;

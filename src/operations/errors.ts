@@ -1,4 +1,4 @@
-import { PosthornError } from '../message/posthorn-error.ts';
+import { nearestName, PosthornError } from '../message/posthorn-error.ts';
 
 /** A filter of an operator's verb cannot be used. Nothing was done. */
 export class InvalidFilter extends PosthornError {
@@ -123,5 +123,29 @@ export class ControlSocketFailed extends PosthornError {
       'Make its directory writable for this user, or set XDG_RUNTIME_DIR to one that is.',
       { cause },
     );
+  }
+}
+
+/** There is no outgoing queue of that name. Nothing was done. */
+export class OutgoingQueueNotFound extends PosthornError {
+  readonly code = 'OUTGOING_QUEUE_NOT_FOUND';
+
+  constructor(queue: string, known: readonly string[]) {
+    const nearest = nearestName(queue, known);
+    super(
+      `There is no outgoing queue '${queue.slice(0, 200)}' here.`,
+      nearest === undefined
+        ? "Run 'posthorn outgoing' for those there are; the first message to a machine makes one."
+        : `Did you mean '${nearest}'?`,
+    );
+  }
+}
+
+/** The verb needs a queue manager that runs, and none does. Nothing was done. */
+export class QueueManagerNotRunning extends PosthornError {
+  readonly code = 'QUEUE_MANAGER_NOT_RUNNING';
+
+  constructor(directory: string, what: string) {
+    super(`No queue manager runs on '${directory}': ${what}.`, "Start it, with 'posthorn host' or your own program.");
   }
 }

@@ -10,6 +10,8 @@ export const PAGE_MESSAGES_MAX = 16;
 /** Messages put elsewhere in one page, which is one unit of work. */
 export const CHANGE_PAGE_MESSAGES_MAX = 64;
 export const PAGE_QUEUES_MAX = 100;
+/** Outgoing queues in one answer, without their last attempts. */
+export const PAGE_OUTGOING_MAX = 500;
 /** A searched text, in characters. */
 export const FILTER_TEXT_LENGTH_MAX = 256;
 /** Bytes of each body that a text is searched in. */

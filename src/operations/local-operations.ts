@@ -6,21 +6,31 @@ import { QueueNotFound } from '../queues/errors.ts';
 import type { QueueManager } from '../queues/queue-manager.ts';
 import type { QueueStatus } from '../queues/queue-status.ts';
 import { isOutcomeUnknown } from '../transactions/outcome-unknown.ts';
+import type { PingReport } from '../transfer/ping-report.ts';
+import type { TransferOperations } from '../transfer/transfer-operations.ts';
 import type { Delivery } from '../transport/transport.ts';
-import { InvalidFilter, InvalidRequest } from './errors.ts';
+import { declareQueue } from './declare-queue.ts';
+import { InvalidFilter, InvalidRequest, QueueManagerNotRunning } from './errors.ts';
 import { countIntoGroups, type FailureGroup } from './failure-group.ts';
 import { CHANGE_PAGE_MESSAGES_MAX, ID_PREFIX_LENGTH_MIN, PAGE_MESSAGES_MAX, PAGE_QUEUES_MAX } from './limits.ts';
 import { messageMatcher, needsBodies } from './message-filter.ts';
 import { detailMessage, summarizeMessage } from './message-summary.ts';
 import { oldestSentMs } from './oldest-message.ts';
 import type {
+  DeclaredQueue,
+  DeclareQueueRequest,
   FindRequest,
   FoundPage,
   GroupPage,
+  IncomingDescription,
   ManagerDescription,
   MessagePage,
   MoveRequest,
   Operations,
+  OutgoingDescription,
+  OutgoingPage,
+  OutgoingRequest,
+  OutgoingWish,
   PurgeRequest,
   QueueDescription,
   QueuePage,
@@ -31,6 +41,7 @@ import type {
   SubscriptionPage,
   WorkedPage,
 } from './operations.ts';
+import { OutgoingOperations } from './outgoing-operations.ts';
 import { pageEnd } from './page-end.ts';
 import type { ReturnOperation } from './return-operation.ts';
 import { ReturnToSource } from './return-to-source.ts';
@@ -43,17 +54,22 @@ export class LocalOperations implements Operations {
   readonly #io: Io;
   readonly #returns: ReturnToSource;
   readonly #sends: SendMessages;
+  readonly #outgoing: OutgoingOperations;
+  readonly #transfer: TransferOperations | undefined;
 
-  constructor(manager: QueueManager, io: Io) {
+  /** Without `transfer` nothing moves between machines: the directory is opened for a page of work. */
+  constructor(manager: QueueManager, io: Io, transfer?: TransferOperations) {
     this.#manager = manager;
     this.#io = io;
     this.#returns = new ReturnToSource(manager, io);
     this.#sends = new SendMessages(manager, io);
+    this.#outgoing = new OutgoingOperations(manager, io, transfer);
+    this.#transfer = transfer;
   }
 
   describeManager(): Promise<ManagerDescription> {
     const { machine, directory, storeId, storeCondition } = this.#manager;
-    const queues = this.#queueNames();
+    const queues = this.#manager.status().map((status) => status.queue);
     const highestSequence = this.#manager.highestSequence();
     return Promise.resolve({
       machine,
@@ -166,6 +182,36 @@ export class LocalOperations implements Operations {
     return { subscriptions: page.entries, isLast: page.isLast };
   }
 
+  declareQueue(request: DeclareQueueRequest): Promise<DeclaredQueue> {
+    return declareQueue(this.#manager, request);
+  }
+
+  describeOutgoing(request: OutgoingRequest): Promise<OutgoingPage> {
+    return this.#outgoing.describe(request);
+  }
+
+  async describeIncoming(): Promise<IncomingDescription> {
+    return this.#outgoing.describeIncoming();
+  }
+
+  holdOutgoing(request: OutgoingWish & { readonly by: string }): Promise<OutgoingDescription> {
+    return this.#outgoing.hold(request);
+  }
+
+  releaseOutgoing(request: OutgoingWish): Promise<OutgoingDescription> {
+    return this.#outgoing.release(request);
+  }
+
+  retryOutgoing(request: OutgoingWish): Promise<OutgoingDescription> {
+    return this.#outgoing.retry(request);
+  }
+
+  async ping(request: { readonly machine: string }): Promise<PingReport> {
+    const machine = checkMachine(request.machine);
+    if (this.#transfer !== undefined) return await this.#transfer.ping(machine);
+    throw new QueueManagerNotRunning(this.#manager.directory, `'${machine}' is not looked for from here`);
+  }
+
   /** Takes a page and lets `change` put it into one unit of work. */
   async #changePage(
     request: PurgeRequest,
@@ -232,6 +278,12 @@ export class LocalOperations implements Operations {
   }
 
   #queueNames(): string[] {
-    return this.#manager.status().map((status) => status.queue);
+    return [...this.#manager.status(), ...this.#manager.outgoingStatus()].map((status) => status.queue);
   }
+}
+
+function checkMachine(machine: unknown): string {
+  if (typeof machine !== 'string') throw new InvalidRequest('it names no machine');
+  parseAddress(`queue@${machine}`);
+  return machine;
 }

@@ -1,4 +1,8 @@
+import type { QueueSettings } from '../queues/queue-status.ts';
 import type { PlaceKind } from '../store/store.ts';
+import type { IncomingStatus } from '../transfer/incoming-status.ts';
+import type { OutgoingState, OutgoingStatus } from '../transfer/outgoing-status.ts';
+import type { PingReport } from '../transfer/ping-report.ts';
 import type { FailureGroup } from './failure-group.ts';
 import type { MessageFilter } from './message-filter.ts';
 import type { MessageDetails, MessageSummary } from './message-summary.ts';
@@ -18,7 +22,7 @@ import type { ReturnOperation } from './return-operation.ts';
  */
 export interface Operations {
   describeManager(): Promise<ManagerDescription>;
-  /** All queues after `afterQueue` in the order of their names, at most 100. */
+  /** All queues of this machine after `afterQueue` in the order of their names, at most 100. */
   describeQueues(request: { readonly afterQueue?: string | undefined }): Promise<QueuePage>;
   /** Messages seen without receiving them: `peek`, `errors list`, `dead-letter list`. */
   readMessages(request: ReadRequest): Promise<MessagePage>;
@@ -42,6 +46,19 @@ export interface Operations {
   send(request: SendRequest): Promise<SendResult>;
   /** Who wants which event, at most 256 entries after `afterKey`. */
   readSubscriptions(request: { readonly afterKey?: string | undefined }): Promise<SubscriptionPage>;
+  /** Makes a queue, or changes the settings that are given of one that is there; the others stay. */
+  declareQueue(request: DeclareQueueRequest): Promise<DeclaredQueue>;
+  /** The outgoing queues in the order of their names, also on a directory that nobody runs. */
+  describeOutgoing(request: OutgoingRequest): Promise<OutgoingPage>;
+  /** Listeners, inbound links and refused connections; empty on a directory that nobody runs. */
+  describeIncoming(): Promise<IncomingDescription>;
+  /** Nothing new of an outgoing queue is sent until it is released; durable. Twice is harmless. */
+  holdOutgoing(request: OutgoingWish & { readonly by: string }): Promise<OutgoingDescription>;
+  releaseOutgoing(request: OutgoingWish): Promise<OutgoingDescription>;
+  /** Tries at once, with every backoff begun anew. */
+  retryOutgoing(request: OutgoingWish): Promise<OutgoingDescription>;
+  /** Looks at the way to a machine and, when it answers, has it look back; 20 s at most, most of them spent waiting. */
+  ping(request: { readonly machine: string }): Promise<PingReport>;
 }
 
 /** The names above, for the two ends of the socket. */
@@ -59,6 +76,13 @@ export const OPERATION_NAMES = [
   'movePage',
   'send',
   'readSubscriptions',
+  'declareQueue',
+  'describeOutgoing',
+  'describeIncoming',
+  'holdOutgoing',
+  'releaseOutgoing',
+  'retryOutgoing',
+  'ping',
 ] as const satisfies readonly (keyof Operations)[];
 
 export type OperationName = (typeof OPERATION_NAMES)[number];
@@ -198,4 +222,44 @@ export interface SendResult {
 export interface SubscriptionPage {
   readonly subscriptions: readonly { readonly key: string; readonly value: string }[];
   readonly isLast: boolean;
+}
+
+export interface DeclareQueueRequest {
+  readonly queue: string;
+  /** Those that are given change; `null` takes a limit away. */
+  readonly settings: { readonly [Name in keyof QueueSettings]?: QueueSettings[Name] | null };
+}
+
+export interface DeclaredQueue {
+  readonly queue: string;
+  readonly wasThere: boolean;
+  /** As they are now. */
+  readonly settings: QueueSettings;
+}
+
+export interface OutgoingWish {
+  /** `queue@machine`. */
+  readonly queue: string;
+}
+
+export interface OutgoingRequest {
+  readonly afterQueue?: string | undefined;
+  /** Only this one, with its last attempts; the list of many comes without. */
+  readonly queue?: string | undefined;
+  /** Only those to this machine. */
+  readonly machine?: string | undefined;
+}
+
+export interface OutgoingPage {
+  readonly outgoing: readonly OutgoingDescription[];
+  readonly isLast: boolean;
+}
+
+export interface OutgoingDescription extends Omit<OutgoingStatus, 'state'> {
+  /** `NOT_RUNNING`: no queue manager runs on the directory, so nothing moves. */
+  readonly state: OutgoingState | 'NOT_RUNNING';
+}
+
+export interface IncomingDescription extends IncomingStatus {
+  readonly isRunning: boolean;
 }

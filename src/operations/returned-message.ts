@@ -51,6 +51,7 @@ const ADDED_BY_FAILURE: ReadonlySet<string> = new Set([
   Header.undecodableHeaders,
   Header.deadLetterReason,
   Header.deadLetterQueue,
+  Header.deadLetterText,
 ]);
 
 function leave(reason: LeftReason, text: string): ReturnPlan {

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { nodeIo } from '../io/node-io.ts';
+import { Header, headersOf } from '../message/headers.ts';
+import { isPosthornError } from '../message/posthorn-error.ts';
+import { formatTimestamp } from '../message/timestamp.ts';
+import { QueueManager } from '../queues/queue-manager.ts';
+import { LocalOperations } from './local-operations.ts';
+
+describe('outgoing queues of a directory that nobody runs', () => {
+  test('are counted and described as not running, each with where it would go', async () => {
+    await using stopped = await StoppedDirectory.make({ machines: { beta: 'beta.internal:1900' } });
+    await stopped.send('billing@beta', 3);
+    await stopped.send('orders@gamma', 1);
+    const { outgoing } = await stopped.operations.describeOutgoing({});
+    assert.deepEqual(
+      outgoing.map(({ queue, machine, state, messages, nextHop }) => [queue, machine, state, messages, nextHop]),
+      [
+        ['billing@beta', 'beta', 'NOT_RUNNING', 3, { name: 'beta.internal', address: undefined, port: 1900 }],
+        ['orders@gamma', 'gamma', 'NOT_RUNNING', 1, { name: 'gamma', address: undefined, port: 1801 }],
+      ],
+    );
+    assert.match(outgoing[0]?.text ?? '', /No queue manager runs/);
+    const ageMs = outgoing[0]?.oldestAgeMs ?? 0;
+    assert.ok(ageMs >= 3_600_000 && ageMs < 3_700_000, `${ageMs}`);
+    const toGamma = await stopped.operations.describeOutgoing({ machine: 'GAMMA' });
+    assert.deepEqual(
+      toGamma.outgoing.map(({ queue }) => queue),
+      ['orders@gamma'],
+    );
+  });
+
+  test('do not stand among the queues of this machine', async () => {
+    await using stopped = await StoppedDirectory.make();
+    await stopped.send('billing@beta', 1);
+    assert.deepEqual((await stopped.operations.describeQueues({})).queues, []);
+    assert.deepEqual((await stopped.operations.describeManager()).queues, []);
+  });
+
+  test('are held and released durably, once each, whatever the case of the machine', async () => {
+    await using stopped = await StoppedDirectory.make();
+    await stopped.send('billing@beta', 1);
+    const held = await stopped.operations.holdOutgoing({ queue: 'billing@BETA', by: 'anna' });
+    assert.deepEqual([held.state, held.reason], ['ON_HOLD', 'OPERATOR']);
+    assert.match(held.text, /Held by anna/);
+    await stopped.operations.holdOutgoing({ queue: 'billing@beta', by: 'bert' });
+    await stopped.reopen();
+    const [found] = (await stopped.operations.describeOutgoing({})).outgoing;
+    assert.deepEqual([found?.state, found?.reason], ['ON_HOLD', 'OPERATOR']);
+    assert.match(found?.text ?? '', /Held by anna/, 'who came first stays');
+    const released = await stopped.operations.releaseOutgoing({ queue: 'billing@beta' });
+    assert.equal(released.state, 'NOT_RUNNING');
+    await stopped.operations.releaseOutgoing({ queue: 'billing@beta' });
+    await stopped.reopen();
+    assert.equal((await stopped.operations.describeOutgoing({})).outgoing[0]?.state, 'NOT_RUNNING');
+  });
+
+  test('cannot be tried and not be pinged through, and one that is not there names the nearest', async () => {
+    await using stopped = await StoppedDirectory.make();
+    await stopped.send('billing@beta', 1);
+    const { operations } = stopped;
+    await assert.rejects(operations.retryOutgoing({ queue: 'billing@beta' }), (error) =>
+      isPosthornError(error, 'QUEUE_MANAGER_NOT_RUNNING'),
+    );
+    await assert.rejects(
+      operations.holdOutgoing({ queue: 'biling@beta', by: 'anna' }),
+      (error) => isPosthornError(error, 'OUTGOING_QUEUE_NOT_FOUND') && error.message.includes("'billing@beta'"),
+    );
+  });
+
+  test('are shown with why nothing may run when network.json is broken', async () => {
+    await using stopped = await StoppedDirectory.make();
+    await stopped.send('billing@beta', 1);
+    writeFileSync(join(stopped.path, 'network.json'), '{');
+    const [found] = (await stopped.operations.describeOutgoing({})).outgoing;
+    assert.match(found?.text ?? '', /network\.json/);
+  });
+
+  test('nobody can connect to it, which is said', async () => {
+    await using stopped = await StoppedDirectory.make();
+    const { isRunning, listeners, links } = await stopped.operations.describeIncoming();
+    assert.deepEqual([isRunning, listeners, links], [false, [], []]);
+  });
+});
+
+describe('making a queue', () => {
+  test('keeps the settings that are not given, and null takes a limit away', async () => {
+    await using stopped = await StoppedDirectory.make();
+    const { operations } = stopped;
+    const made = await operations.declareQueue({ queue: 'orders', settings: { quotaMessages: 10, journal: true } });
+    assert.deepEqual(made, { queue: 'orders', wasThere: false, settings: { quotaMessages: 10, journal: true } });
+    const changed = await operations.declareQueue({
+      queue: 'orders',
+      settings: { quotaMessages: null, acceptFrom: ['beta'] },
+    });
+    assert.deepEqual(changed, { queue: 'orders', wasThere: true, settings: { journal: true, acceptFrom: ['beta'] } });
+    await stopped.reopen();
+    const again = await stopped.operations.declareQueue({ queue: 'orders', settings: {} });
+    assert.deepEqual(again.settings, { journal: true, acceptFrom: ['beta'] });
+  });
+
+  test('of another machine, or with settings that are none, is refused', async () => {
+    await using stopped = await StoppedDirectory.make();
+    const { operations } = stopped;
+    await assert.rejects(operations.declareQueue({ queue: 'orders@beta', settings: {} }), /another machine/);
+    for (const settings of [{ quotaMessages: -1 }, { journal: 'yes' }, { colour: 'red' }, { acceptFrom: [1] }]) {
+      const request = { queue: 'orders', settings } as unknown as Parameters<typeof operations.declareQueue>[0];
+      await assert.rejects(operations.declareQueue(request), (error) => isPosthornError(error, 'INVALID_REQUEST'));
+    }
+    assert.deepEqual((await operations.describeManager()).queues, []);
+  });
+});
+
+class StoppedDirectory implements AsyncDisposable {
+  readonly path: string;
+  #manager: QueueManager;
+  operations: LocalOperations;
+
+  private constructor(path: string, manager: QueueManager) {
+    this.path = path;
+    this.#manager = manager;
+    this.operations = new LocalOperations(manager, nodeIo());
+  }
+
+  static async make(network?: object): Promise<StoppedDirectory> {
+    const path = mkdtempSync(join(tmpdir(), 'posthorn-outgoing-'));
+    if (network !== undefined) writeFileSync(join(path, 'network.json'), JSON.stringify(network));
+    return new StoppedDirectory(path, await QueueManager.open({ directory: path, machine: 'alpha' }));
+  }
+
+  async send(destination: string, count: number): Promise<void> {
+    const [queue = '', machine = ''] = destination.split('@');
+    const sent = formatTimestamp(nodeIo().clock.wallNowMs() - 3_600_000);
+    for (let index = 0; index < count; index++) {
+      const headers = headersOf({ [Header.messageId]: `m${index}`, [Header.timeSent]: sent });
+      await this.#manager.send([
+        { destination: { queue, machine }, headers, body: new Uint8Array(10), priority: index % 8 },
+      ]);
+    }
+  }
+
+  async reopen(): Promise<void> {
+    await this.#manager.close();
+    this.#manager = await QueueManager.open({ directory: this.path });
+    this.operations = new LocalOperations(this.#manager, nodeIo());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#manager.close();
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}

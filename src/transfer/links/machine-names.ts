@@ -1,0 +1,14 @@
+/** Machine names compare without regard to case, as DNS does. */
+export function isSameMachine(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
+}
+
+/** Whether a certificate that proved `names` is the machine's. Only the whole name counts, no wildcard. */
+export function isNamed(names: readonly string[], machine: string): boolean {
+  return names.some((name) => isSameMachine(name, machine));
+}
+
+/** True for an address that never leaves this machine. */
+export function isLoopback(address: string): boolean {
+  return address === '::1' || /^(?:::ffff:)?127\.\d+\.\d+\.\d+$/i.test(address);
+}

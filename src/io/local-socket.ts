@@ -1,5 +1,6 @@
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { isSystemError } from './files.ts';
+import { SocketEnd } from './socket-end.ts';
 
 /** Waits for connections on the Unix socket at `path`; the file must not exist. Resolves when connections are taken. */
 export function listenLocally(path: string, accept: (socket: LocalSocket) => void): Promise<LocalListener> {
@@ -68,25 +69,18 @@ export interface SocketHandlers {
   onClosed(): void;
 }
 
+class LocalEnd extends SocketEnd implements LocalSocket {
+  listen(handlers: SocketHandlers): void {
+    this.socket.on('data', (bytes) => handlers.onBytes(bytes));
+    this.socket.on('drain', () => handlers.onDrained?.());
+    this.socket.once('close', () => handlers.onClosed());
+  }
+}
+
 function localSocketOf(socket: Socket): LocalSocket {
   // A broken connection shows as `close`; its cause says nothing that the other end's absence does not.
   socket.on('error', () => undefined);
-  return {
-    get waitingBytes() {
-      return socket.writableLength;
-    },
-    write: (bytes) => void socket.write(bytes),
-    listen(handlers) {
-      socket.on('data', (bytes) => handlers.onBytes(bytes));
-      socket.on('drain', () => handlers.onDrained?.());
-      socket.once('close', () => handlers.onClosed());
-    },
-    pause: () => void socket.pause(),
-    resume: () => void socket.resume(),
-    end: () => void socket.end(),
-    destroy: () => void socket.destroy(),
-    keepProcessAlive: (isKept) => void (isKept ? socket.ref() : socket.unref()),
-  };
+  return new LocalEnd(socket);
 }
 
 function closeServer(server: Server, open: ReadonlySet<Socket>): Promise<void> {

@@ -105,6 +105,8 @@ export type NetworkFailureCode =
   | 'RESET'
   /** The other side speaks no TLS. */
   | 'NO_TLS'
+  /** The other side speaks TLS only, and this one began without. */
+  | 'TLS_REQUIRED'
   /** The other side's certificate is of an unknown authority. */
   | 'CERTIFICATE_UNTRUSTED'
   | 'CERTIFICATE_EXPIRED'

@@ -5,7 +5,7 @@ import { parseHeaders } from '../message/parse-headers.ts';
  * Looks for a header in stored bytes without parsing them: false means that it is not there. A name may also stand inside
  * another header's value, so whoever gets true parses.
  */
-export function mayHaveHeader(headers: Uint8Array, name: SearchedHeader): boolean {
+function mayHaveHeader(headers: Uint8Array, name: SearchedHeader): boolean {
   const bytes = Buffer.isBuffer(headers)
     ? headers
     : Buffer.from(headers.buffer, headers.byteOffset, headers.byteLength);

@@ -5,13 +5,13 @@ import { invariant } from '../message/posthorn-error.ts';
 import { parseTimestamp } from '../message/timestamp.ts';
 import { positionOf, type Store, type StoredMessage } from '../store/store.ts';
 import type { UnitOfWork } from '../transactions/unit-of-work.ts';
-import type { DeadLetter } from './dead-letters.ts';
 import { LeavingMessages } from './leaving-messages.ts';
 import type { Pins } from './pins.ts';
 import type { Queue } from './queue.ts';
 import type { WindowEntry } from './receive-window.ts';
 import { OUTGOING_PRIORITY, sentPriorityOf } from './sent-priority.ts';
 import { SentUpTo } from './sent-up-to.ts';
+import { type SetAsideOwner, setAside } from './set-aside.ts';
 import { timeToBeReceivedLeftMs } from './time-limits.ts';
 import type { OutgoingQueue, PinnedMessage } from './transfer-door.ts';
 
@@ -110,6 +110,10 @@ export class OutgoingQueueHandle implements OutgoingQueue {
       this.#owner.deadlineSet(entry.deadlineMs);
       return undefined;
     }
+    if (entry.isDamaged) {
+      void setAside(this.#queue, entry, this.#store, this.#owner);
+      return undefined;
+    }
     this.#queue.takeFirst();
     this.#held.set(entry.position, entry.deadlineMs);
     return entry;
@@ -177,7 +181,8 @@ export class OutgoingQueueHandle implements OutgoingQueue {
     try {
       return this.#queue.first();
     } catch (error) {
-      this.#owner.readFailed(this.#queue, error);
+      this.#owner.failed(error, `reading queue '${this.name}'`);
+      this.#owner.later(() => this.#queue.signal());
       return undefined;
     }
   }
@@ -194,12 +199,8 @@ export class OutgoingQueueHandle implements OutgoingQueue {
 const LOCKED_PAGE_BYTES = 2 * 1024 * 1024;
 const EMPTY = new Uint8Array(0);
 
-export interface OutgoingOwner {
-  deadLetter(letter: DeadLetter, work: UnitOfWork): void;
+export interface OutgoingOwner extends SetAsideOwner {
   nowMs(): number;
   nextSequence(): number;
   highestSequence(): number;
-  deadlineSet(deadlineMs: number): void;
-  /** Tells it, and lets the queue be looked at again after a pause. */
-  readFailed(queue: Queue, error: unknown): void;
 }

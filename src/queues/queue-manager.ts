@@ -291,10 +291,7 @@ export class QueueManager implements AsyncDisposable {
       highestSequence: () => this.#nextSequence - 1,
       deadlineSet: (deadlineMs) => this.#deadlines.deadlineSet(deadlineMs),
       failed: (error, doing) => this.#onFailure(error, doing),
-      readFailed: (queue, error) => {
-        this.#onFailure(error, `reading queue '${queue.name}'`);
-        io.timers.after(READ_AGAIN_MS, () => queue.signal());
-      },
+      later: (action) => void io.timers.after(AGAIN_AFTER_MS, action),
     };
   }
 
@@ -381,5 +378,5 @@ export class QueueManager implements AsyncDisposable {
 interface QueueManagerOwner extends SendingOwner, ExpiryOwner, OutgoingOwner, AcknowledgementOwner {}
 
 const PURGE_PAGE = 256;
-/** After a read that failed. */
-const READ_AGAIN_MS = 1_000;
+/** After a read, or a unit that nobody waits for, has failed. */
+const AGAIN_AFTER_MS = 1_000;

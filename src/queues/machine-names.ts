@@ -17,14 +17,23 @@ export class MachineNames {
 
   /** `billing` for a queue of this machine; for one of another the name of its outgoing queue, `billing@beta`. */
   queueNameOf({ queue, machine }: Address): string {
-    if (machine === undefined || this.isHere(machine)) return queue;
-    return `${queue}@${machine.toLowerCase()}`;
+    return this.isHere(machine) ? queue : outgoingNameOf({ queue, machine });
   }
 
   /** `queue@machine` of a queue that `queueNameOf` named. */
   addressOf(queueName: string): string {
     return isOutgoingName(queueName) ? queueName : `${queueName}@${this.machine}`;
   }
+}
+
+export function outgoingNameOf({
+  queue,
+  machine = '',
+}: {
+  readonly queue: string;
+  readonly machine?: string | undefined;
+}): string {
+  return `${queue}@${machine.toLowerCase()}`;
 }
 
 /** True for the name of an outgoing queue: only those have a machine in them. */

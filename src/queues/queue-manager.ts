@@ -15,7 +15,7 @@ import { QueueManagerClosed, QueueOnOtherMachine } from './errors.ts';
 import { Expiry, type ExpiryOwner } from './expiry.ts';
 import { InFlightTable } from './in-flight-table.ts';
 import { CLOCK_SAVE_INTERVAL_MS } from './limits.ts';
-import { isOutgoingName, MachineNames } from './machine-names.ts';
+import { isOutgoingName, MachineNames, outgoingNameOf } from './machine-names.ts';
 import { CLOCK_KEY, type OpenState, readOpenState } from './open-state.ts';
 import { openTransferDoor } from './open-transfer-door.ts';
 import type { OutgoingOwner } from './outgoing-queue-handle.ts';
@@ -362,7 +362,10 @@ export class QueueManager implements AsyncDisposable {
 
   /** An operator writes machine names in any case. */
   #nameOf(queue: string): string {
-    return isOutgoingName(queue) ? this.#names.queueNameOf(parseAddress(queue)) : queue;
+    if (!isOutgoingName(queue)) return queue;
+    // An outgoing queue that is there is meant, even when its machine's name has become one of ours.
+    const outgoing = outgoingNameOf(parseAddress(queue));
+    return this.#queues.get(outgoing) === undefined ? this.#names.queueNameOf(parseAddress(queue)) : outgoing;
   }
 
   #signalAll(): void {

@@ -52,6 +52,10 @@ export interface IncomingRow {
   readonly usedMs: number;
   /** Steady time since when the sender has given this epoch up; absent while it lives. Forgotten 30 days later. */
   readonly retiredMs?: number;
+  /** Highest sequence whose refusal the sender had settled, and which was forgotten here because of that. */
+  readonly forgottenRefusalSeq?: number;
+  /** The sender attached with this epoch and did not know of a later one: its store went back in time (former-epochs.ts). */
+  readonly wentBack?: true;
 }
 
 export const OUTGOING_STREAM_PREFIX = 'outgoing-stream/';

@@ -1,6 +1,7 @@
 import type { Link } from '../links/link.ts';
 import type { Frame } from '../wire/frames.ts';
 import type { ReconcileEvent } from './reconcile.ts';
+import type { HoldRow } from './stream-rows.ts';
 
 /**
  * One outgoing queue on its way to its machine: the sender's end of a stream (`outgoing-stream.ts` makes it).
@@ -19,13 +20,19 @@ export interface OutgoingStream {
   /** Tells when `needsLink` became true, and when `view` changed its state. */
   onChange(listener: () => void): void;
   readonly view: StreamView;
-  /** From now on it uses this link, and `channel` on it; any link before is let go. */
+  /**
+   * From now on it uses this link, and `channel` on it; any link before is let go. After a pause, and for a new epoch, it
+   * attaches again by itself, on the same channel: an ATTACH on a channel ends what was there.
+   */
   attachTo(link: Link, channel: number, credit: LinkCredit): void;
   /** The link is gone or must not be used any more. What was sent stays locked until the next attach has settled it. */
   detach(): void;
   /** A frame of its channel, or `drained` on the link. */
   frame(frame: Frame): void;
   drained(): void;
+  /** Sends nothing new until `release`, also after a restart; what was sent is still settled. Durable when it resolves. */
+  hold(by: string): Promise<void>;
+  release(): Promise<void>;
   /** Sends nothing new any more; resolves when the units that are under way have ended. */
   stop(): Promise<void>;
 }
@@ -34,6 +41,7 @@ export interface StreamView {
   readonly state: 'detached' | 'attaching' | 'attached' | 'paused' | 'failed';
   /** While paused: what the receiver said, and when the stream asks again (monotonic). */
   readonly pause: { readonly code: string; readonly text: string; readonly untilMs: number } | undefined;
+  readonly hold: HoldRow | undefined;
   readonly unacknowledged: number;
   readonly acknowledged: number;
   /** Monotonic. */

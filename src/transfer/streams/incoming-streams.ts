@@ -1,0 +1,131 @@
+import type { Logger } from '../../io/logger.ts';
+import type { TransferDoor } from '../../queues/transfer-door.ts';
+import type { Link } from '../links/link.ts';
+import type { Attach, Data, Frame } from '../wire/frames.ts';
+import { readSenders } from './former-epochs.ts';
+import { IncomingAttachment } from './incoming-attachment.ts';
+import { IncomingStream } from './incoming-stream.ts';
+import type { IncomingStreams } from './stream.ts';
+import { incomingKey } from './stream-rows.ts';
+
+/**
+ * Opens the receiver's end of all streams of this machine. Reads who has sent here before; the streams themselves are read
+ * when they attach, and forgotten when nobody uses them.
+ *
+ * A stream is known by the sender's store, the queue and the epoch; an attachment by its link and channel. An ATTACH on a
+ * channel in use ends what was there, without a word: the sender itself has begun anew.
+ */
+export async function openIncomingStreams(options: IncomingStreamsOptions): Promise<IncomingStreams> {
+  return new Receiver(options, await readSenders(options.door));
+}
+
+export interface IncomingStreamsOptions {
+  readonly door: TransferDoor;
+  readonly logger: Logger;
+}
+
+interface Use {
+  readonly attachment: IncomingAttachment;
+  readonly stream: IncomingStream;
+}
+
+class Receiver implements IncomingStreams {
+  readonly #options: IncomingStreamsOptions;
+  readonly #senders: Set<string>;
+  readonly #streams = new Map<string, IncomingStream>();
+  /** By channel. */
+  readonly #links = new Map<Link, Map<number, Use>>();
+  readonly #whenIdle: (() => void)[] = [];
+  #isStopping = false;
+
+  constructor(options: IncomingStreamsOptions, senders: Set<string>) {
+    this.#options = options;
+    this.#senders = senders;
+  }
+
+  get knownSenders(): readonly string[] {
+    return [...this.#senders];
+  }
+
+  frame(link: Link, frame: Frame): void {
+    if (this.#isStopping) return;
+    if (frame.type === 'attach') this.#attach(link, frame);
+    else if (frame.type === 'data') this.#data(link, frame);
+  }
+
+  closed(link: Link): void {
+    const uses = this.#links.get(link);
+    this.#links.delete(link);
+    for (const { stream, attachment } of uses?.values() ?? []) stream.leave(attachment);
+  }
+
+  describe(link: Link): readonly { readonly queue: string; readonly last: number; readonly received: number }[] {
+    const uses = [...(this.#links.get(link)?.values() ?? [])];
+    return uses.map(({ stream, attachment }) => ({
+      queue: stream.queue,
+      last: stream.last,
+      received: attachment.received,
+    }));
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    for (const link of [...this.#links.keys()]) this.closed(link);
+    if (this.#streams.size > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  #attach(link: Link, frame: Attach): void {
+    const { channel, queue, epoch, formerEpochs } = frame;
+    const { storeId, machine } = link.peer;
+    const uses = this.#links.get(link) ?? new Map<number, Use>();
+    this.#links.set(link, uses);
+    const former = uses.get(channel);
+    former?.stream.leave(former.attachment);
+    uses.delete(channel);
+    if (uses.size >= CHANNELS_MAX) {
+      link.close('MALFORMED', `More than ${CHANNELS_MAX} streams were attached on one link.`);
+      return;
+    }
+    this.#senders.add(machine);
+    // What was sent in an epoch that is given up is sent again in this one: nothing of it may still come in.
+    for (const given of formerEpochs) this.#streams.get(incomingKey(storeId, queue, given))?.takeOver();
+    const stream = this.#streamOf(storeId, queue, epoch);
+    const attachment = new IncomingAttachment(link, channel);
+    uses.set(channel, { attachment, stream });
+    void stream.attach(attachment, frame);
+  }
+
+  #data(link: Link, frame: Data): void {
+    const use = this.#links.get(link)?.get(frame.channel);
+    if (use === undefined) {
+      link.close('MALFORMED', `Messages came on channel ${frame.channel}, where no stream was attached.`);
+      return;
+    }
+    use.stream.data(use.attachment, frame);
+  }
+
+  #streamOf(storeId: string, queue: string, epoch: string): IncomingStream {
+    const key = incomingKey(storeId, queue, epoch);
+    const known = this.#streams.get(key);
+    if (known !== undefined) return known;
+    const { door, logger } = this.#options;
+    const stream: IncomingStream = new IncomingStream({
+      door,
+      logger,
+      storeId,
+      queue,
+      epoch,
+      idle: () => this.#forget(stream),
+    });
+    this.#streams.set(key, stream);
+    return stream;
+  }
+
+  #forget(stream: IncomingStream): void {
+    if (this.#streams.get(stream.key) === stream) this.#streams.delete(stream.key);
+    if (this.#streams.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+}
+
+/** As many as one machine can have outgoing queues. */
+const CHANNELS_MAX = 32_767;

@@ -363,7 +363,7 @@ export class Peer {
   }
 }
 
-export type WakeReason = 'inbound connection' | 'interfaces changed' | 'resumed' | 'operator';
+export type WakeReason = 'inbound connection' | 'interfaces changed' | 'resumed' | 'started' | 'operator';
 
 type PeerState =
   | { readonly kind: 'idle' }

@@ -144,12 +144,13 @@ export class LocalOperations implements Operations {
   purgePage(request: PurgeRequest): Promise<WorkedPage> {
     return this.#changePage(request, async (deliveries, work) => {
       for (const delivery of deliveries) delivery.complete(work);
+      this.#manager.notePurged(deliveries, work);
     });
   }
 
   movePage(request: MoveRequest): Promise<WorkedPage> {
     const destination = parseAddress(request.to);
-    const isHere = destination.machine === undefined || destination.machine === this.#manager.machine;
+    const isHere = this.#manager.isHere(destination.machine);
     if (isHere && destination.queue === request.queue && (request.kind ?? 'queue') === 'queue') {
       throw new InvalidRequest(`'${formatAddress(destination)}' is the queue that the messages are in`);
     }

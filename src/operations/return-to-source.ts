@@ -93,7 +93,7 @@ export class ReturnToSource {
     if (!this.#manager.hasQueue(request.errorQueue)) throw new QueueNotFound(request.errorQueue, this.#queueNames());
     if (request.to === undefined) return;
     const to = parseAddress(request.to);
-    if (to.machine !== undefined && to.machine !== this.#manager.machine) return;
+    if (!this.#manager.isHere(to.machine)) return;
     if (to.queue === request.errorQueue) {
       throw new InvalidOption('--to', `is '${request.to}', the queue that is to be emptied`, 'Name another queue.');
     }

@@ -5,10 +5,10 @@ import { checkHeaders } from '../message/check-headers.ts';
 import { headersOf } from '../message/headers.ts';
 import { QueueNotFound } from '../queues/errors.ts';
 import type { QueueManager } from '../queues/queue-manager.ts';
-import type { OutgoingMessage } from '../transport/transport.ts';
+import type { AcknowledgementRequest, OutgoingMessage } from '../transport/transport.ts';
 import { InvalidRequest } from './errors.ts';
 import { SEND_ID_RETENTION_MS } from './limits.ts';
-import type { SendRequest, SendResult, SentMessage } from './operations.ts';
+import type { SendRequest, SendResult, SentAcknowledge, SentMessage } from './operations.ts';
 
 /**
  * Stores messages for senders in other processes, so that a send whose answer was lost may be repeated.
@@ -100,8 +100,7 @@ export class SendMessages {
 
   #checkQueues(messages: readonly OutgoingMessage[]): void {
     for (const { destination } of messages) {
-      const isHere = destination.machine === undefined || destination.machine === this.#manager.machine;
-      if (!isHere || this.#manager.hasQueue(destination.queue)) continue;
+      if (!this.#manager.isHere(destination.machine) || this.#manager.hasQueue(destination.queue)) continue;
       throw new QueueNotFound(
         destination.queue,
         this.#manager.status().map((status) => status.queue),
@@ -137,7 +136,7 @@ function readMessages(messages: readonly SentMessage[]): readonly OutgoingMessag
 
 function readMessage(message: SentMessage): OutgoingMessage {
   if (typeof message !== 'object' || message === null) throw new InvalidRequest('a message is not an object');
-  const { destination, headers, body, priority, delayMs, timeToBeReceivedMs, deadLetter } = message;
+  const { destination, headers, body, priority, delayMs, timeToBeReceivedMs, timeToReachQueueMs, deadLetter } = message;
   if (typeof destination !== 'string') throw new InvalidRequest('a message has no destination');
   if (typeof headers !== 'object' || headers === null) throw new InvalidRequest('a message has no headers');
   if (!(body instanceof Uint8Array)) throw new InvalidRequest('the body of a message is not bytes');
@@ -145,6 +144,7 @@ function readMessage(message: SentMessage): OutgoingMessage {
   checkNumber('priority', priority, 7);
   checkNumber('delayMs', delayMs, Number.MAX_SAFE_INTEGER);
   checkNumber('timeToBeReceivedMs', timeToBeReceivedMs, Number.MAX_SAFE_INTEGER);
+  checkNumber('timeToReachQueueMs', timeToReachQueueMs, Number.MAX_SAFE_INTEGER);
   return {
     destination: parseAddress(destination),
     headers: headersOf(headers),
@@ -152,7 +152,20 @@ function readMessage(message: SentMessage): OutgoingMessage {
     ...(priority !== undefined && { priority }),
     ...(delayMs !== undefined && { delayMs }),
     ...(timeToBeReceivedMs !== undefined && { timeToBeReceivedMs }),
+    ...(timeToReachQueueMs !== undefined && { timeToReachQueueMs }),
+    ...(message.acknowledge !== undefined && { acknowledge: readAcknowledge(message.acknowledge) }),
     ...(deadLetter !== undefined && { deadLetter: deadLetter === true }),
+  };
+}
+
+function readAcknowledge(acknowledge: SentAcknowledge): AcknowledgementRequest {
+  if (typeof acknowledge !== 'object' || acknowledge === null || typeof acknowledge.queue !== 'string')
+    throw new InvalidRequest('a message asks for acknowledgement without naming a queue');
+  const { queue, reached, received } = acknowledge;
+  return {
+    queue: parseAddress(queue),
+    ...(reached !== undefined && { reached: reached === true }),
+    ...(received !== undefined && { received: received === true }),
   };
 }
 

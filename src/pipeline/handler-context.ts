@@ -92,10 +92,17 @@ export interface SendOptions {
   readonly deliverAt?: Date | number;
   /** After it the message is not worth receiving any more; it goes to the dead-letter queue. */
   readonly timeToBeReceivedMs?: number;
+  /**
+   * Not with its machine in this time, it goes to the dead-letter queue here. A delayed message counts from its due time; a
+   * queue of this machine is reached at once. Default: unlimited.
+   */
+  readonly timeToReachQueueMs?: number;
   /** False: an expired message is dropped and counted, not kept in the dead-letter queue. Default true. */
   readonly deadLetter?: boolean;
   /** 0 lowest to 7 highest; default 3. */
   readonly priority?: number;
+  /** Asks for messages that tell what became of this one; see `AcknowledgementOptions`. */
+  readonly acknowledge?: AcknowledgementOptions;
   /** Where replies go; default: this endpoint's queue. */
   readonly replyTo?: string;
   readonly correlationId?: string;
@@ -103,6 +110,20 @@ export interface SendOptions {
   readonly messageId?: string;
   /** Gives up a send that still waits for its turn; a message already handed over is sent all the same. */
   readonly signal?: AbortSignal;
+}
+
+/**
+ * Acknowledgements are messages of the type `Posthorn.Acknowledgement` with an empty object as body: header `Posthorn.Acknowledgement`
+ * has what happened (`ACK_REACH_QUEUE`, `ACK_RECEIVE`, or `NACK_…` as MSMQ has them), `NServiceBus.CorrelationId` the
+ * message. With neither `reached` nor `received` said, both are told.
+ */
+export interface AcknowledgementOptions {
+  /** The administration queue, `queue` or `queue@machine`. */
+  readonly queue: string;
+  /** Tells whether it got into the queue that it was sent to. */
+  readonly reached?: boolean;
+  /** Tells whether an endpoint took it out of there for good: handled it, or moved it to its error queue. */
+  readonly received?: boolean;
 }
 
 export type PublishOptions = Omit<SendOptions, 'to'>;

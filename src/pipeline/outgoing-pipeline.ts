@@ -7,10 +7,10 @@ import { PRIORITY_MAX } from '../message/limits.ts';
 import type { Routes } from '../routing/route.ts';
 import type { SubscriptionStore } from '../routing/subscription-store.ts';
 import type { UnitOfWork } from '../transactions/unit-of-work.ts';
-import type { Dispatcher, OutgoingMessage } from '../transport/transport.ts';
+import type { AcknowledgementRequest, Dispatcher, OutgoingMessage } from '../transport/transport.ts';
 import { checkSchema, type SchemaVerdict } from './check-schema.ts';
 import { InvalidBody, WrongMessageKind } from './errors.ts';
-import type { HandlerSendOptions, SendOptions, Sent } from './handler-context.ts';
+import type { AcknowledgementOptions, HandlerSendOptions, SendOptions, Sent } from './handler-context.ts';
 import { type Cause, checkId, outgoingHeaders } from './outgoing-headers.ts';
 import type { Serializers } from './serializers.ts';
 
@@ -88,7 +88,8 @@ export class OutgoingPipeline {
     });
     const body = serialize(serializers, name, request.body);
     if (options === undefined) return destinations.map((destination) => ({ destination, headers, body }));
-    const { priority, timeToBeReceivedMs, deadLetter } = options;
+    const { priority, timeToBeReceivedMs, timeToReachQueueMs, deadLetter } = options;
+    const acknowledge = acknowledgementOf(options);
     return destinations.map((destination) => ({
       destination,
       headers,
@@ -96,6 +97,8 @@ export class OutgoingPipeline {
       ...(delayMs > 0 && { delayMs }),
       ...(priority !== undefined && { priority }),
       ...(timeToBeReceivedMs !== undefined && { timeToBeReceivedMs }),
+      ...(timeToReachQueueMs !== undefined && { timeToReachQueueMs }),
+      ...(acknowledge !== undefined && { acknowledge }),
       ...(deadLetter !== undefined && { deadLetter }),
     }));
   }
@@ -161,6 +164,8 @@ const OPTION_NAMES: ReadonlySet<string> = new Set([
   'delayMs',
   'deliverAt',
   'timeToBeReceivedMs',
+  'timeToReachQueueMs',
+  'acknowledge',
   'deadLetter',
   'priority',
   'replyTo',
@@ -180,10 +185,26 @@ function checkOptions(verb: string, options: HandlerSendOptions): void {
   }
   checkDuration('delayMs', options.delayMs);
   checkDuration('timeToBeReceivedMs', options.timeToBeReceivedMs);
+  checkDuration('timeToReachQueueMs', options.timeToReachQueueMs);
   if (messageId !== undefined) checkId('messageId', messageId);
   if (correlationId !== undefined) checkId('correlationId', correlationId);
   if (replyTo !== undefined) parseAddress(replyTo);
 }
+
+/** @throws {InvalidOption} {InvalidAddress} */
+function acknowledgementOf({ acknowledge }: SendOptions): AcknowledgementRequest | undefined {
+  if (acknowledge === undefined) return undefined;
+  for (const name of Object.keys(acknowledge)) {
+    if (!ACKNOWLEDGE_NAMES.has(name)) throw InvalidOption.unknown(`acknowledge.${name}`, [...ACKNOWLEDGE_NAMES]);
+  }
+  return { ...acknowledge, queue: parseAddress(acknowledge.queue) };
+}
+
+const ACKNOWLEDGE_NAMES: ReadonlySet<string> = new Set([
+  'queue',
+  'reached',
+  'received',
+] satisfies (keyof AcknowledgementOptions)[]);
 
 /** A hundred years: more would not fit a date. */
 const DURATION_MS_MAX = 100 * 365 * 24 * 60 * 60 * 1000;

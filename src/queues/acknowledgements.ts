@@ -13,7 +13,7 @@ import type { QueueSet } from './queue-set.ts';
 /**
  * Tells administration queues what became of messages whose senders asked (MSMQ's acknowledgements).
  *
- * An acknowledgement is an ordinary message without a body, sent in the unit that decides: it is there if and only if what
+ * An acknowledgement is an ordinary message with an empty object as its body, sent in the unit that decides: it is there if and only if what
  * it tells has happened. It asks for no acknowledgement itself, so none causes another.
  */
 export class Acknowledgements {
@@ -49,6 +49,7 @@ export class Acknowledgements {
       [Header.timeSent]: formatTimestamp(clock.wallNowMs()),
       [Header.originatingMachine]: names.machine,
       [Header.enclosedMessageTypes]: ACKNOWLEDGEMENT_TYPE,
+      [Header.contentType]: 'application/json',
       [Header.acknowledgement]: what,
       [Header.acknowledgedQueue]: names.addressOf(queue),
     };
@@ -57,7 +58,7 @@ export class Acknowledgements {
     if (conversationId !== undefined) headers[Header.conversationId] = conversationId;
     const put = {
       headers: Buffer.from(JSON.stringify(headers)),
-      body: EMPTY,
+      body: EMPTY_BODY,
       priority: PRIORITY_DEFAULT,
       isDelayed: false,
       deadlineMs: undefined,
@@ -101,7 +102,8 @@ export function acknowledgementHeaders(request: AcknowledgementRequest, ownMachi
   return { [Header.administrationQueue]: formatAddress(address), [Header.acknowledge]: wanted.join(',') };
 }
 
-const EMPTY = new Uint8Array(0);
+/** Everything stands in the headers; an empty object, so that an endpoint can handle it as any message of JSON. */
+const EMPTY_BODY = Buffer.from('{}');
 
 /** A message that never got into its queue answers both questions with no. */
 function isWanted(wanted: string | undefined, what: string): boolean {

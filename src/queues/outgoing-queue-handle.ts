@@ -50,6 +50,8 @@ export class OutgoingQueueHandle implements OutgoingQueue {
       queue.lock(position);
       this.#held.set(position, deadlineMs);
     }
+    const last = this.#pinned.at(-1);
+    if (last !== undefined) queue.beginBehind(last.position);
   }
 
   get messages(): number {

@@ -96,6 +96,11 @@ export class Queue {
     this.waiting.locked.add(position);
   }
 
+  /** Every message at or below `position` is locked: the first read begins behind them. */
+  beginBehind(position: number): void {
+    this.#window.readFrom([], position, false);
+  }
+
   /** A message was committed into the queue, its bytes at hand. */
   arrived(entry: WindowEntry): void {
     this.waiting.added(entry.headers.byteLength + entry.body.byteLength);

@@ -103,6 +103,7 @@ const FAILURE_HEADERS: ReadonlySet<string> = new Set([
   Header.delayedRetries,
   Header.delayedRetriesTimestamp,
   Header.timeToBeReceived,
+  Header.timeToReachQueue,
   Header.failedQueue,
   Header.timeOfFailure,
   Header.processingEndpoint,

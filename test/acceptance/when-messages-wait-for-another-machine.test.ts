@@ -288,7 +288,7 @@ describe('when messages wait for another machine', () => {
     const { id } = await returns.start({ errorQueue: 'dead-letter', filter: {}, to: undefined });
     assert.equal((await returns.continue(id, 10)).returned, 1);
     assert.deepEqual(await story.waiting('billing@beta'), ['one']);
-    assert.deepEqual(await story.headersIn('billing@beta'), [{ [Header.messageId]: 'message-1' }]);
+    assert.deepEqual(Object.keys((await story.headersIn('billing@beta'))[0] ?? {}), [Header.messageId]);
   });
 
   test('the dead-letter queue takes it whatever its quota', async () => {

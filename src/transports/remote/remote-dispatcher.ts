@@ -150,7 +150,8 @@ function notSent(error: unknown, socketPath: string): unknown {
 }
 
 function wireMessage(message: OutgoingMessage): SentMessage {
-  const { destination, headers, body, priority, delayMs, timeToBeReceivedMs, deadLetter } = message;
+  const { destination, headers, body, priority, delayMs, deadLetter, acknowledge } = message;
+  const { timeToBeReceivedMs, timeToReachQueueMs } = message;
   return {
     destination: formatAddress(destination),
     headers: { ...headers },
@@ -158,6 +159,8 @@ function wireMessage(message: OutgoingMessage): SentMessage {
     priority,
     delayMs,
     timeToBeReceivedMs,
+    timeToReachQueueMs,
     deadLetter,
+    acknowledge: acknowledge && { ...acknowledge, queue: formatAddress(acknowledge.queue) },
   };
 }

@@ -31,6 +31,7 @@ export const HANDSHAKES_MAX = 512;
 export const INBOUND_LINKS_MAX = 4_096;
 /** Somebody who only looks is let go after this time. */
 export const PROBE_LINK_MS_MAX = 60_000;
+export const PROBE_LINKS_MAX = 64;
 /** How long the old link of a store has to prove that it lives when another process of that store comes. */
 export const DUPLICATE_PROOF_MS = 2_000;
 export const REFUSALS_KEPT = 50;
@@ -41,4 +42,7 @@ export const SUSPEND_GAP_MS = 5_000;
 export const LISTEN_RETRY_MS_MIN = 500;
 export const LISTEN_RETRY_MS_MAX = 30_000;
 export const SELF_PROBE_MS = 30_000;
+/** After the start: its name server may still be starting too. */
+export const SELF_PROBE_FIRST_MS = 3_000;
 export const SELF_PROBE_CONNECT_MS = 5_000;
+export const SELF_PROBE_ADDRESSES_MAX = 8;

@@ -1,0 +1,405 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  acceptAt,
+  dial,
+  type HeardLink,
+  linked,
+  type TwoMachines,
+  twoMachines,
+} from '../../../test/support/two-machines.ts';
+import type { Data } from '../wire/frames.ts';
+import { LinkFailure } from './link-failure.ts';
+
+const data = (firstSeq: number, bodyBytes: number, messages = 1): Data => ({
+  type: 'data',
+  channel: 1,
+  firstSeq,
+  acked: 0,
+  messages: Array.from({ length: messages }, () => ({
+    headers: new Uint8Array(10),
+    body: new Uint8Array(bodyBytes),
+    priority: 3,
+    timeToBeReceivedMs: undefined,
+    isPossibleDuplicate: false,
+  })),
+});
+
+const cut = ({ internet, alpha, beta }: TwoMachines, way: 'both' | 'there' | 'back') => {
+  if (way !== 'back') internet.way(alpha.host, beta.host).isBlocked = true;
+  if (way !== 'there') internet.way(beta.host, alpha.host).isBlocked = true;
+};
+
+/** Runs until the link has ended; how long that took. */
+async function endOf({ world }: TwoMachines, heard: HeardLink, withinMs = 60_000): Promise<number> {
+  const startMs = world.nowMs;
+  await world.run(startMs + withinMs, () => heard.end !== undefined);
+  return world.nowMs - startMs;
+}
+
+describe('the heartbeat of a link', () => {
+  test('two idle ends ask each other about every 5 s, and stay linked', async () => {
+    const story = twoMachines();
+    const { near, far } = await linked(story);
+    const eventsBefore = story.world.eventCount;
+    await story.world.advance(600_000);
+    assert.deepEqual([near.link.isOpen, far.link.isOpen, near.silent, far.silent], [true, true, 0, 0]);
+    assert.ok(
+      story.world.eventCount - eventsBefore < (600_000 / 5_000) * 12,
+      `${story.world.eventCount - eventsBefore}`,
+    );
+  });
+
+  test('fault 31: a peer whose power goes is told silent after 7 s and dead after 15 s, when idle', async () => {
+    const story = twoMachines();
+    const { near } = await linked(story);
+    story.beta.host.powerOff();
+    story.beta.process.die();
+    await story.world.advance(6_900);
+    assert.deepEqual([near.silent, near.link.isOpen], [0, true]);
+    await story.world.advance(200);
+    assert.equal(near.silent, 1);
+    const tookMs = await endOf(story, near);
+    assert.deepEqual([near.end?.code, near.end?.isOurs, near.silent], ['PEER_SILENT', true, 1]);
+    assert.match(near.end?.text ?? '', /beta \(10\.0\.0\.2:1801\) for 15\.\d s/);
+    assert.ok(Math.abs(tookMs - 7_900) < 200, `${tookMs} ms`);
+  });
+
+  test('fault 31: with something unacknowledged it is silent after 4 s and dead after 8 s', async () => {
+    const story = twoMachines();
+    const { near } = await linked(story);
+    near.link.expectsAnswers = true;
+    story.beta.host.powerOff();
+    story.beta.process.die();
+    await story.world.advance(3_900);
+    assert.equal(near.silent, 0);
+    await story.world.advance(200);
+    assert.equal(near.silent, 1);
+    const tookMs = await endOf(story, near);
+    assert.equal(near.end?.code, 'PEER_SILENT');
+    assert.ok(tookMs < 4_100, `${tookMs} ms`);
+  });
+
+  test('fault 31: what becomes unacknowledged on a link that was idle is asked after at once', async () => {
+    const story = twoMachines();
+    const { near } = await linked(story);
+    cut(story, 'both');
+    await story.world.advance(4_500);
+    near.link.expectsAnswers = true;
+    near.link.send(data(1, 100));
+    await story.world.advance(2_100);
+    assert.equal(near.silent, 1);
+    assert.ok((await endOf(story, near)) < 4_100);
+  });
+
+  test('fault 32: an idle mapping that a router forgot is found by the heartbeat', async () => {
+    const story = twoMachines();
+    const { near, far } = await linked(story);
+    await story.world.advance(3_600_000);
+    cut(story, 'both');
+    assert.ok((await endOf(story, near)) <= 15_100);
+    assert.ok((await endOf(story, far)) <= 5_100);
+    assert.deepEqual([near.end?.code, far.end?.code], ['PEER_SILENT', 'PEER_SILENT']);
+  });
+
+  test('fault 30: when only the way there is cut, both ends find out within 15 s by the silence of the other', async () => {
+    const story = twoMachines();
+    const { near, far } = await linked(story);
+    near.link.expectsAnswers = true;
+    cut(story, 'there');
+    await story.world.advance(15_200);
+    assert.deepEqual([near.end?.code, far.end?.code], ['PEER_SILENT', 'PEER_SILENT']);
+  });
+
+  test('fault 30: when only the way back is cut, one end hears nothing and the other hears that it left', async () => {
+    const story = twoMachines();
+    const { near, far } = await linked(story);
+    near.link.expectsAnswers = true;
+    cut(story, 'back');
+    await story.world.advance(15_200);
+    assert.deepEqual([near.end?.code, far.end?.code], ['PEER_SILENT', 'ENDED']);
+    assert.match(far.end?.text ?? '', /alpha .*closed the connection without a word/);
+  });
+
+  test('fault 29: a cut of a second is not noticed', async () => {
+    const story = twoMachines();
+    const { near, far } = await linked(story);
+    near.link.expectsAnswers = true;
+    cut(story, 'both');
+    await story.world.advance(1_000);
+    story.internet.healAll();
+    await story.world.advance(30_000);
+    assert.deepEqual([near.link.isOpen, far.link.isOpen, near.silent], [true, true, 0]);
+  });
+
+  test('fault 33: a receiver on a line of 10 KiB a second is slow and not dead, however large the frame', async () => {
+    const story = twoMachines();
+    story.internet.manners.cutRate = 1;
+    const { near, far } = await linked(story);
+    story.internet.way(story.alpha.host, story.beta.host).bytesPerMs = 10;
+    near.link.expectsAnswers = true;
+    near.link.send(data(1, 600_000));
+    await story.world.advance(59_000);
+    assert.deepEqual([near.link.isOpen, far.link.isOpen, near.silent, far.frames.length], [true, true, 0, 0]);
+    await story.world.advance(10_000);
+    assert.equal(far.frames[0]?.type, 'data');
+  });
+
+  test('fault 15: an end that does not read for a minute, its disk standing still, is taken for dead by nobody', async () => {
+    const story = twoMachines();
+    const { near, far } = await linked(story);
+    near.link.expectsAnswers = true;
+    far.link.pauseReading();
+    for (let seq = 1; seq <= 40; seq++) near.link.send(data(seq, 20_000));
+    await story.world.advance(60_000);
+    assert.deepEqual([near.link.isOpen, far.link.isOpen, near.silent, far.silent], [true, true, 0, 0]);
+    const before = far.frames.length;
+    far.link.resumeReading();
+    await story.world.advance(1_000);
+    assert.equal(before, 0);
+    assert.deepEqual(
+      far.frames.map((frame) => frame.type === 'data' && frame.firstSeq),
+      Array.from({ length: 40 }, (_, index) => index + 1),
+    );
+  });
+
+  test('an end that went on after a pause finds a peer that died meanwhile', async () => {
+    const story = twoMachines();
+    const { near, far } = await linked(story);
+    far.link.pauseReading();
+    cut(story, 'both');
+    await story.world.advance(60_000);
+    assert.equal(far.link.isOpen, true);
+    far.link.resumeReading();
+    assert.ok((await endOf(story, far)) < 15_200);
+    assert.equal(near.end?.code, 'PEER_SILENT');
+  });
+
+  test('a process that was held up itself does not take that for the silence of its peer', async () => {
+    const story = twoMachines();
+    const { near } = await linked(story);
+    near.link.expectsAnswers = true;
+    story.alpha.process.pause();
+    await story.world.advance(6_500);
+    story.alpha.process.resume();
+    await story.world.advance(20_000);
+    assert.deepEqual([near.link.isOpen, near.silent], [true, 0]);
+  });
+
+  test('a peer that is held up for 5 s is told silent and lives on', async () => {
+    const story = twoMachines();
+    const { near, far } = await linked(story);
+    near.link.expectsAnswers = true;
+    story.beta.process.pause();
+    await story.world.advance(6_000);
+    assert.equal(near.silent, 1);
+    story.beta.process.resume();
+    await story.world.advance(30_000);
+    assert.deepEqual([near.link.isOpen, far.link.isOpen, near.silent], [true, true, 1]);
+  });
+});
+
+describe('asking for a sign of life', () => {
+  test('tells the round trip and the clock of the peer', async () => {
+    const story = twoMachines();
+    story.beta.host.wallOffsetMs = 90_000;
+    const { near } = await linked(story);
+    const answer = await story.world.settle('ping', 1_000, near.link.ping());
+    assert.ok(answer);
+    const there = answer.wallMs - story.alpha.host.clock.wallNowMs();
+    assert.ok(Math.abs(there - 90_000) < 10, `${there}`);
+    assert.ok(answer.roundTripMs > 0.5 && answer.roundTripMs < 5, `${answer.roundTripMs}`);
+  });
+
+  test('fails when the link closes, and on a closed link', async () => {
+    const story = twoMachines();
+    const { near } = await linked(story);
+    cut(story, 'both');
+    const asked = near.link.ping().catch((error: unknown) => error);
+    await endOf(story, near);
+    const error = await story.world.settle('ping', 10, asked);
+    assert.equal(error instanceof LinkFailure && error.reason, 'PEER_SILENT');
+    await assert.rejects(near.link.ping(), LinkFailure);
+  });
+
+  test('a peer that asks and does not read makes us keep one answer, not one for each', async () => {
+    const story = twoMachines();
+    const { near, far } = await linked(story);
+    near.link.pauseReading();
+    // Its socket is full, then it asks ten thousand times.
+    for (let count = 0; count < 40; count++) far.link.send({ type: 'closing', code: 'DONE', text: '' });
+    for (let count = 0; count < 30; count++) {
+      far.link.send({ type: 'acked', channel: 1, seq: count, refused: refusedList(2_000) });
+    }
+    const waitingBefore = far.link.waitingBytes;
+    for (let count = 0; count < 10_000; count++) near.link.send({ type: 'ping', id: count });
+    await story.world.advance(1_000);
+    assert.ok(far.link.waitingBytes <= waitingBefore, `${far.link.waitingBytes} after ${waitingBefore}`);
+  });
+});
+
+const refusedList = (count: number) =>
+  Array.from({ length: count }, (_, seq) => ({ seq, code: 'NACK_TOO_LARGE' as const, text: 'x'.repeat(100) }));
+
+describe('the end of a link', () => {
+  test('what was sent before close arrives, then the reason', async () => {
+    const story = twoMachines();
+    const { near, far } = await linked(story);
+    near.link.send(data(1, 300_000));
+    near.link.close('IDLE', 'Nothing to send for 60 s.');
+    near.link.close('OPERATOR', 'Twice is harmless.');
+    near.link.send(data(2, 10));
+    assert.equal(near.link.isOpen, false);
+    await story.world.advance(100);
+    assert.equal(far.frames.length, 1);
+    assert.deepEqual(far.end, { code: 'IDLE', text: 'Nothing to send for 60 s.', isOurs: false });
+    assert.deepEqual(near.end, { code: 'IDLE', text: 'Nothing to send for 60 s.', isOurs: true });
+  });
+
+  test('what the other end had still to say when CLOSING came goes out', async () => {
+    const story = twoMachines();
+    const { near, far } = await linked(story);
+    far.onFrame = () => far.link.send({ type: 'acked', channel: 1, seq: 1, refused: [] });
+    near.link.send(data(1, 10));
+    near.link.close('DONE', 'That was all.');
+    await story.world.advance(100);
+    assert.deepEqual([near.end?.isOurs, far.end?.isOurs, far.end?.code], [true, false, 'DONE']);
+  });
+
+  test('a peer that is gone holds up the end for a second', async () => {
+    const story = twoMachines();
+    const { near } = await linked(story);
+    cut(story, 'both');
+    near.link.close('SHUTTING_DOWN', 'alpha is shutting down.');
+    const tookMs = await endOf(story, near);
+    assert.ok(tookMs <= 1_010, `${tookMs} ms`);
+    assert.equal(near.end?.code, 'SHUTTING_DOWN');
+  });
+
+  test('fault 47: bytes that are no frame end the link at both ends with what was wrong', async () => {
+    const story = twoMachines();
+    const { near, far } = await linked(story);
+    const mine = [...story.internet.connections].find(({ isDialer }) => isDialer);
+    mine?.write(Buffer.from([0, 0, 0, 30, 7, 1, 2, 3, ...new Array(26).fill(0)]));
+    await story.world.advance(100);
+    assert.deepEqual([far.end?.code, far.end?.isOurs], ['MALFORMED', true]);
+    assert.match(
+      far.end?.text ?? '',
+      /alpha \(10\.0\.0\.1:\d+\) sent what is no frame: DATA of 29 bytes does not match/,
+    );
+    assert.deepEqual([near.end?.code, near.end?.isOurs], ['MALFORMED', false]);
+    assert.equal(near.end?.text, far.end?.text);
+    assert.deepEqual(far.frames, []);
+  });
+
+  test('frames of the wrong direction end the link', async () => {
+    const story = twoMachines();
+    const { near, far } = await linked(story);
+    far.link.send(data(1, 10));
+    await story.world.advance(100);
+    assert.match(near.end?.text ?? '', /DATA is not awaited here/);
+    assert.equal(far.end?.code, 'MALFORMED');
+  });
+
+  test('a message larger than this end takes is taken in a frame, and what no sender of ours makes is not', async () => {
+    const story = twoMachines();
+    const { near, far } = await linked(story);
+    near.link.send(data(1, far.link.peer.bodyBytesMax + 100_000));
+    await story.world.advance(100);
+    assert.equal(far.frames.length, 1);
+    near.link.send(data(2, 2_000_000));
+    await story.world.advance(1_500);
+    assert.equal(far.end?.code, 'MALFORMED');
+  });
+
+  test('fault 23: a reset at any byte of DATA and ACKED ends both links, and no half frame comes out', async () => {
+    for (let bytes = 0; bytes < 330; bytes += 3) {
+      const story = twoMachines(bytes + 1);
+      const { near, far } = await linked(story);
+      far.onFrame = (frame) =>
+        far.link.send({ type: 'acked', channel: 1, seq: Number('firstSeq' in frame), refused: [] });
+      for (const connection of story.internet.connections) {
+        connection.resetAfterBytes = connection.receivedBytes + (connection.isDialer ? Math.floor(bytes / 3) : bytes);
+      }
+      near.link.send(data(1, 100));
+      near.link.send(data(2, 100));
+      await story.world.advance(60_000);
+      assert.ok(far.frames.every((frame) => frame.type === 'data' && frame.messages[0]?.body.byteLength === 100));
+      if (bytes < 300) assert.deepEqual([near.link.isOpen, far.link.isOpen], [false, false], `after ${bytes} bytes`);
+      assert.ok(['RESET', 'PEER_SILENT', 'ENDED'].includes(near.end?.code ?? 'RESET'), near.end?.code);
+    }
+  });
+
+  test('a process that ends without a word is told from a broken line', async () => {
+    const story = twoMachines();
+    const { near } = await linked(story);
+    const theirs = [...story.internet.connections].find(({ isDialer }) => !isDialer);
+    theirs?.end();
+    await story.world.advance(100);
+    assert.deepEqual([near.end?.code, near.end?.isOurs], ['ENDED', false]);
+  });
+
+  test('a peer that takes nothing is given up before it costs more than 64 MiB', async () => {
+    const story = twoMachines();
+    const { near, far } = await linked(story);
+    far.link.pauseReading();
+    for (let seq = 1; seq <= 100 && near.link.isOpen; seq++) near.link.send(data(seq, 900_000));
+    assert.equal(near.link.isOpen, false);
+    await story.world.advance(10);
+    assert.match(near.end?.text ?? '', /takes nothing: \d+ bytes wait/);
+  });
+});
+
+describe('writing', () => {
+  test('what is sent in one turn leaves as one write, and drained is told when it is gone', async () => {
+    const story = twoMachines();
+    const { near } = await linked(story);
+    let writes = 0;
+    story.internet.watcher = { written: () => writes++ };
+    for (let id = 0; id < 100; id++) near.link.send({ type: 'attach', ...attach(id) });
+    await story.world.advance(1);
+    assert.equal(writes, 1);
+    assert.equal(near.drained, 1);
+    assert.equal(near.link.waitingBytes, 0);
+  });
+
+  test('small frames and large ones keep their order', async () => {
+    const story = twoMachines();
+    const { near, far } = await linked(story);
+    for (let seq = 1; seq <= 60; seq += 3) {
+      near.link.send(data(seq, 10));
+      near.link.send(data(seq + 1, 100_000));
+      near.link.send(data(seq + 2, 10_000));
+    }
+    await story.world.advance(1_000);
+    assert.deepEqual(
+      far.frames.map((frame) => frame.type === 'data' && frame.firstSeq),
+      Array.from({ length: 60 }, (_, index) => index + 1),
+    );
+  });
+
+  test('a frame that its receiver pauses at is the last until it goes on', async () => {
+    const story = twoMachines();
+    const { links } = await acceptAt(story, story.beta);
+    const near = await dial(story, story.alpha, story.beta);
+    await story.world.advance(5);
+    const [far] = links;
+    assert.ok(far);
+    far.onFrame = () => far.link.pauseReading();
+    for (let seq = 1; seq <= 3; seq++) near.link.send(data(seq, 10));
+    await story.world.advance(100);
+    assert.equal(far.frames.length, 1);
+    far.link.resumeReading();
+    await story.world.advance(100);
+    assert.equal(far.frames.length, 2);
+  });
+});
+
+const attach = (channel: number) => ({
+  channel,
+  queue: 'billing',
+  epoch: 'e',
+  acked: 0,
+  ackedDigest: '0000000000000000',
+  formerEpochs: [],
+});

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { pino } from 'pino';
 import { pinoLogger } from './pino-logger.ts';
-import { stderrLogger } from './stderr-logger.ts';
+import { stderrLogger } from '../io/stderr-logger.ts';
 
 describe('the logger on pino', () => {
   test('keeps levels, fields, children and errors where pino looks for them', () => {

@@ -18,7 +18,7 @@ import { recoverabilityPolicy } from '../recoverability/recoverability-policy.ts
 import { Routes } from '../routing/route.ts';
 import { type EndpointOptions, TRANSACTION_TIMEOUT_MS } from './endpoint-options.ts';
 import { DistributedNotAvailable } from './errors.ts';
-import { stderrLogger } from './stderr-logger.ts';
+import { stderrLogger } from '../io/stderr-logger.ts';
 
 /** The options as given, checked, with every default filled in. */
 export interface ResolvedOptions {

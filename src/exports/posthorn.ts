@@ -7,8 +7,8 @@ export {
 } from '../endpoint/endpoint.ts';
 export type { AuditOptions, EndpointOptions, StopOptions, TransactionOptions } from '../endpoint/endpoint-options.ts';
 export { type PinoLike, pinoLogger } from '../endpoint/pino-logger.ts';
-export { stderrLogger } from '../endpoint/stderr-logger.ts';
 export { type LogFields, type Logger, silentLogger } from '../io/logger.ts';
+export { stderrLogger } from '../io/stderr-logger.ts';
 export type { Address } from '../message/address.ts';
 export type {
   Command,
@@ -29,6 +29,7 @@ export { isPosthornError, PosthornError } from '../message/posthorn-error.ts';
 export { QueueManager } from '../operations/served-queue-manager.ts';
 export type { UserBehavior } from '../pipeline/behavior.ts';
 export type {
+  AcknowledgementOptions,
   AttemptNumbers,
   DispatchOptions,
   Handler,
@@ -46,7 +47,7 @@ export type {
 export type { TransactionMode } from '../pipeline/message-transaction.ts';
 export type { Serializer } from '../pipeline/serializer.ts';
 export type { QueueManagerOptions } from '../queues/queue-manager-options.ts';
-export type { QueueSettings, QueueStatus } from '../queues/queue-status.ts';
+export type { OutgoingQueueStatus, QueueSettings, QueueStatus } from '../queues/queue-status.ts';
 export type { ErrorClass, ErrorMatcher, ErrorPredicate } from '../recoverability/error-matcher.ts';
 export { UnrecoverableError } from '../recoverability/errors.ts';
 export type {

@@ -1,4 +1,5 @@
 import { parseAddress } from '../message/address.ts';
+import { QueueOnOtherMachine } from '../queues/errors.ts';
 import type { QueueManager } from '../queues/queue-manager.ts';
 import type { QueueSettings, QueueStatus } from '../queues/queue-status.ts';
 import { InvalidRequest } from './errors.ts';
@@ -7,9 +8,7 @@ import type { DeclaredQueue, DeclareQueueRequest } from './operations.ts';
 /** Makes the queue, or changes those of its settings that are given; the same request twice leaves what the first made. */
 export async function declareQueue(manager: QueueManager, request: DeclareQueueRequest): Promise<DeclaredQueue> {
   const { queue, machine } = parseAddress(request.queue);
-  if (machine !== undefined && machine.toLowerCase() !== manager.machine.toLowerCase()) {
-    throw new InvalidRequest(`'${request.queue}' would be on another machine; make it there`);
-  }
+  if (!manager.isHere(machine)) throw new QueueOnOtherMachine(request.queue, manager.machine);
   const before = manager.status().find((status) => status.queue === queue);
   const settings = mergeSettings(before === undefined ? {} : settingsOf(before), request.settings);
   await manager.declareQueue(queue, isGiven(request.settings) ? settings : undefined);
@@ -49,9 +48,14 @@ const SETTING_CHECKS: { readonly [Name in keyof QueueSettings]-?: (value: unknow
   quotaMessages: isQuota,
   quotaBytes: isQuota,
   journal: (value) => typeof value === 'boolean',
-  acceptFrom: (value) => Array.isArray(value) && value.every((machine) => typeof machine === 'string'),
+  acceptFrom: (value) => Array.isArray(value) && value.every(isMachine),
 };
 
 function isQuota(value: unknown): boolean {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** @throws {InvalidAddress} with what is wrong with the name */
+function isMachine(machine: unknown): boolean {
+  return typeof machine === 'string' && parseAddress(`queue@${machine}`).machine === machine;
 }

@@ -19,7 +19,7 @@ export interface FailureGroup extends FailureCause {
 export interface FailureCause {
   /** Twelve hexadecimal digits, the same for the same cause wherever and whenever it is computed. */
   readonly id: string;
-  /** Or the reason, when no exception was the cause. */
+  /** Or the reason, when no exception was the cause; of a dead letter, why it is one. */
   readonly exceptionType: string;
   /** `function (file:line)`; empty when the stack shows none. */
   readonly frame: string;
@@ -28,7 +28,11 @@ export interface FailureCause {
 
 /** The group that a failed message belongs to. */
 export function failureGroupOf(headers: Headers | undefined): FailureCause {
-  const exceptionType = headers?.[Header.exceptionType] ?? headers?.[Header.failureReason] ?? 'unknown';
+  const exceptionType =
+    headers?.[Header.exceptionType] ??
+    headers?.[Header.failureReason] ??
+    headers?.[Header.deadLetterReason] ??
+    'unknown';
   const messageType = headers?.[Header.enclosedMessageTypes]?.split(';')[0]?.trim() ?? 'unknown';
   const frame = firstOwnFrame(headers?.[Header.exceptionStackTrace] ?? '');
   const id = createHash('sha256')
@@ -48,7 +52,10 @@ export function countIntoGroups(groups: Map<string, FailureGroup>, messages: Ite
       firstFailureMs: failedMs,
       lastFailureMs: failedMs,
       exampleId: message.id,
-      exampleText: (message.headers?.[Header.exceptionMessage] ?? '').slice(0, SUMMARY_TEXT_LENGTH_MAX),
+      exampleText: (message.headers?.[Header.exceptionMessage] ?? message.headers?.[Header.deadLetterText] ?? '').slice(
+        0,
+        SUMMARY_TEXT_LENGTH_MAX,
+      ),
     });
   }
 }

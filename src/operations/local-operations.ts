@@ -208,7 +208,7 @@ export class LocalOperations implements Operations {
   }
 
   async ping(request: { readonly machine: string }): Promise<PingReport> {
-    const machine = checkMachine(request.machine);
+    const machine = readMachine(request);
     if (this.#transfer !== undefined) return await this.#transfer.ping(machine);
     throw new QueueManagerNotRunning(this.#manager.directory, `'${machine}' is not looked for from here`);
   }
@@ -283,7 +283,9 @@ export class LocalOperations implements Operations {
   }
 }
 
-function checkMachine(machine: unknown): string {
+/** The machine that a request to ping names. */
+export function readMachine(request: unknown): string {
+  const machine = typeof request === 'object' && request !== null && 'machine' in request ? request.machine : undefined;
   if (typeof machine !== 'string') throw new InvalidRequest('it names no machine');
   parseAddress(`queue@${machine}`);
   return machine;

@@ -15,7 +15,9 @@ export interface MessageFilter {
   readonly exception?: string | undefined;
   /** Ids of failure groups, as `groupFailures` gives them; of any of them. */
   readonly groups?: readonly string[] | undefined;
-  /** The queue where it failed, with or without the machine. */
+  /** Why it is a dead letter: the class, as `NACK_BAD_DST_Q`, or a part of it or of its text. */
+  readonly deadLetterReason?: string | undefined;
+  /** The queue where it failed, or that a dead letter was meant for; with or without the machine. */
   readonly failedQueue?: string | undefined;
   /** Failed (or, when it did not fail, was sent) longer ago than this. */
   readonly olderThanMs?: number | undefined;
@@ -46,7 +48,18 @@ type Test = (message: BrowsedMessage) => boolean;
 
 function testsOf(filter: MessageFilter, asOfWallMs: number): Test[] {
   const tests: Test[] = [];
-  const { ids, type, exception, groups, failedQueue, olderThanMs, newerThanMs, text, searchesBodies } = filter;
+  const {
+    ids,
+    type,
+    exception,
+    groups,
+    failedQueue,
+    olderThanMs,
+    newerThanMs,
+    text,
+    searchesBodies,
+    deadLetterReason,
+  } = filter;
   if (ids !== undefined) {
     const wanted = new Set(ids);
     tests.push((message) => wanted.has(message.id));
@@ -56,6 +69,10 @@ function testsOf(filter: MessageFilter, asOfWallMs: number): Test[] {
   if (type !== undefined) tests.push((message) => hasType(message.headers, type.toLowerCase()));
   if (exception !== undefined) tests.push((message) => hasException(message.headers, exception.toLowerCase()));
   if (failedQueue !== undefined) tests.push((message) => failedIn(message.headers, failedQueue.toLowerCase()));
+  if (deadLetterReason !== undefined) {
+    const wanted = deadLetterReason.toLowerCase();
+    tests.push((message) => isDeadLetterFor(message.headers, wanted));
+  }
   if (groups !== undefined) tests.push((message) => groups.includes(failureGroupOf(message.headers).id));
   if (text !== undefined) {
     const wanted = text.toLowerCase();
@@ -83,8 +100,13 @@ function hasException(headers: Headers | undefined, wanted: string): boolean {
   return texts.some((text) => text?.toLowerCase().includes(wanted) === true);
 }
 
+function isDeadLetterFor(headers: Headers | undefined, wanted: string): boolean {
+  const texts = [headers?.[Header.deadLetterReason], headers?.[Header.deadLetterText]];
+  return texts.some((text) => text?.toLowerCase().includes(wanted) === true);
+}
+
 function failedIn(headers: Headers | undefined, wanted: string): boolean {
-  const failed = headers?.[Header.failedQueue]?.toLowerCase();
+  const failed = (headers?.[Header.failedQueue] ?? headers?.[Header.deadLetterQueue])?.toLowerCase();
   return failed !== undefined && (failed === wanted || failed.split('@')[0] === wanted);
 }
 
@@ -110,7 +132,7 @@ function checkFilter(filter: MessageFilter): MessageFilter {
       throw new InvalidFilter(name, `names ${count}, at most ${FILTER_ID_COUNT_MAX} are allowed`);
     }
   }
-  for (const name of ['type', 'exception', 'failedQueue', 'text'] as const) {
+  for (const name of ['type', 'exception', 'failedQueue', 'deadLetterReason', 'text'] as const) {
     const text = filter[name];
     if (text !== undefined && typeof text !== 'string') throw new InvalidFilter(name, 'is not a text');
     const length = text?.length ?? 1;

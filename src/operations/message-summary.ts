@@ -20,9 +20,19 @@ export interface MessageSummary {
   /** Unix milliseconds, of a delayed message. */
   readonly dueMs: number | undefined;
   readonly failure: FailureSummary | undefined;
-  readonly deadLetter: { readonly reason: string; readonly source: string | undefined } | undefined;
+  readonly deadLetter: DeadLetterSummary | undefined;
   /** The beginning of the body, when it was asked for. */
   readonly preview: Uint8Array | undefined;
+}
+
+/** Why a message stands in the dead-letter queue. */
+export interface DeadLetterSummary {
+  /** MSMQ's class: `NACK_BAD_DST_Q`, … */
+  readonly reason: string;
+  /** `queue@machine` that it was meant for. */
+  readonly source: string | undefined;
+  /** What happened, in a sentence, when whoever refused it said so. */
+  readonly text: string | undefined;
 }
 
 /** Why a message stands in an error queue. */
@@ -92,7 +102,9 @@ function summarizeFailure(headers: Headers | undefined): FailureSummary | undefi
 
 function summarizeDeadLetter(headers: Headers | undefined): MessageSummary['deadLetter'] {
   const reason = headers?.[Header.deadLetterReason];
-  return reason === undefined ? undefined : { reason, source: headers?.[Header.deadLetterQueue] };
+  if (reason === undefined) return undefined;
+  const text = headers?.[Header.deadLetterText]?.slice(0, SUMMARY_TEXT_LENGTH_MAX);
+  return { reason, source: headers?.[Header.deadLetterQueue], text };
 }
 
 function timeIn(headers: Headers | undefined, name: string): number | undefined {

@@ -1,29 +1,96 @@
 import { resolve } from 'node:path';
+import type { Io } from '../io/io.ts';
+import type { Logger } from '../io/logger.ts';
 import { nodeIo } from '../io/node-io.ts';
+import { nodeNames } from '../io/node-names.ts';
+import { nodeNetwork } from '../io/node-network.ts';
+import { stderrLogger } from '../io/stderr-logger.ts';
+import { openTlsFiles } from '../io/tls-files.ts';
 import { QueueManager } from '../queues/queue-manager.ts';
 import type { QueueManagerOptions } from '../queues/queue-manager-options.ts';
+import { NETWORK_OPTION_NAMES, type NetworkOptions, readNetworkSettings } from '../transfer/network-options.ts';
+import type { NetworkSettings } from '../transfer/network-settings.ts';
+import { Transfer } from '../transfer/transfer.ts';
+import type { TransferOperations } from '../transfer/transfer-operations.ts';
 import { ControlServer, controlSocketPath } from './control-server.ts';
 
+/** How users open a queue manager: on its directory, and with its ways to other machines. */
+export interface ServedQueueManagerOptions extends QueueManagerOptions, NetworkOptions {
+  /** For what happens between machines. Default: warnings and errors on standard error. */
+  readonly logger?: Logger;
+}
+
 /**
- * Opens a queue manager that operators and other processes can reach: with its control socket, from after the directory
- * is owned until the queue manager closes. This is how everything outside tests opens one.
+ * Opens a queue manager with all that reaches it from outside: the traffic with other machines and its control socket, from
+ * after the directory is owned until the queue manager closes. This is how everything outside tests opens one.
  *
- * A socket that cannot be made is reported as a failure, and the queue manager works without: messages matter more.
+ * A control socket that cannot be made is reported as a failure, and the queue manager works without: messages matter more.
+ * So does a listener that cannot listen; it keeps trying, and `posthorn incoming` says why.
  *
- * @throws {PosthornError} STORE_OWNED with the owner's pid, and what else `QueueManager.open` says
+ * @throws {PosthornError} STORE_OWNED with the owner's pid, INVALID_OPTION, NETWORK_FILE_INVALID, and what else
+ * `QueueManager.open` says
  */
-export async function openQueueManager(options: QueueManagerOptions): Promise<QueueManager> {
-  const socketPath = options.socketPath ?? controlSocketPath(resolve(options.directory), process.env);
-  const manager = await QueueManager.open({ ...options, socketPath });
-  const report = options.onFailure ?? warn;
+export async function openQueueManager(options: ServedQueueManagerOptions): Promise<QueueManager> {
+  const directory = resolve(options.directory);
+  const io = options.io ?? nodeIo();
+  const settings = await readNetworkSettings(directory, networkOptionsOf(options));
+  const socketPath = options.socketPath ?? controlSocketPath(directory, process.env);
+  const manager = await QueueManager.open({ ...options, aliases: settings.aliases, socketPath });
   try {
-    const server = await ControlServer.start(manager, options.io ?? nodeIo(), socketPath);
-    manager.beforeClose(() => server.stop());
-    server.forgetOldSends().catch((error: unknown) => report(error, 'forgetting old sends of other processes'));
+    const transfer = await startTransfer(manager, settings, io, options.logger ?? stderrLogger());
+    await startControlServer(manager, transfer, io, options.onFailure ?? warn);
+    return manager;
   } catch (error) {
-    report(error, 'opening the control socket');
+    await manager.close();
+    throw error;
   }
-  return manager;
+
+  async function startControlServer(
+    served: QueueManager,
+    transfer: TransferOperations,
+    doors: Io,
+    report: (error: unknown, doing: string) => void,
+  ): Promise<void> {
+    try {
+      const server = await ControlServer.start(served, doors, socketPath, transfer);
+      served.beforeClose(() => server.stop());
+      server.forgetOldSends().catch((error: unknown) => report(error, 'forgetting old sends of other processes'));
+    } catch (error) {
+      report(error, 'opening the control socket');
+    }
+  }
+}
+
+async function startTransfer(
+  manager: QueueManager,
+  settings: NetworkSettings,
+  io: Io,
+  logger: Logger,
+): Promise<Transfer> {
+  const tls =
+    settings.tls === undefined
+      ? undefined
+      : openTlsFiles(settings.tls, {
+          timers: io.timers,
+          failed: (error) => logger.error('Changed keys cannot be used; those from before stay in use.', { error }),
+        });
+  manager.beforeClose(async () => tls?.close());
+  const transfer = await Transfer.start({
+    door: manager.transferDoor(settings),
+    io,
+    network: nodeNetwork(),
+    names: nodeNames({ namesFile: settings.namesFile }),
+    settings,
+    tls,
+    logger,
+  });
+  manager.beforeClose(() => transfer.stop());
+  return transfer;
+}
+
+function networkOptionsOf(options: NetworkOptions): NetworkOptions {
+  const given = NETWORK_OPTION_NAMES.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
+  return Object.fromEntries(given) as NetworkOptions;
 }
 
 function warn(error: unknown, doing: string): void {

@@ -190,6 +190,12 @@ export interface WorkedPage extends PageEnd {
   readonly locked: number;
 }
 
+export interface SentAcknowledge {
+  readonly queue: string;
+  readonly reached?: boolean | undefined;
+  readonly received?: boolean | undefined;
+}
+
 export interface SendRequest {
   readonly messages: readonly SentMessage[];
   /** Refuses a queue of this machine that does not exist, instead of making it. */
@@ -211,6 +217,9 @@ export interface SentMessage {
   readonly priority?: number | undefined;
   readonly delayMs?: number | undefined;
   readonly timeToBeReceivedMs?: number | undefined;
+  readonly timeToReachQueueMs?: number | undefined;
+  /** As `OutgoingMessage.acknowledge`, its queue as `queue@machine`. */
+  readonly acknowledge?: SentAcknowledge | undefined;
   readonly deadLetter?: boolean | undefined;
 }
 
@@ -227,7 +236,7 @@ export interface SubscriptionPage {
 export interface DeclareQueueRequest {
   readonly queue: string;
   /** Those that are given change; `null` takes a limit away. */
-  readonly settings: { readonly [Name in keyof QueueSettings]?: QueueSettings[Name] | null };
+  readonly settings: { readonly [Name in keyof QueueSettings]?: QueueSettings[Name] | null | undefined };
 }
 
 export interface DeclaredQueue {
@@ -258,6 +267,10 @@ export interface OutgoingPage {
 export interface OutgoingDescription extends Omit<OutgoingStatus, 'state'> {
   /** `NOT_RUNNING`: no queue manager runs on the directory, so nothing moves. */
   readonly state: OutgoingState | 'NOT_RUNNING';
+  /** What stands in the way, in a word or two; undefined when nothing does. */
+  readonly why: string | undefined;
+  /** What to do about it. */
+  readonly mend: string | undefined;
 }
 
 export interface IncomingDescription extends IncomingStatus {

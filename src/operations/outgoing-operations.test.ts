@@ -105,7 +105,9 @@ describe('making a queue', () => {
   test('of another machine, or with settings that are none, is refused', async () => {
     await using stopped = await StoppedDirectory.make();
     const { operations } = stopped;
-    await assert.rejects(operations.declareQueue({ queue: 'orders@beta', settings: {} }), /another machine/);
+    await assert.rejects(operations.declareQueue({ queue: 'orders@beta', settings: {} }), (error) =>
+      isPosthornError(error, 'QUEUE_ON_OTHER_MACHINE'),
+    );
     for (const settings of [{ quotaMessages: -1 }, { journal: 'yes' }, { colour: 'red' }, { acceptFrom: [1] }]) {
       const request = { queue: 'orders', settings } as unknown as Parameters<typeof operations.declareQueue>[0];
       await assert.rejects(operations.declareQueue(request), (error) => isPosthornError(error, 'INVALID_REQUEST'));

@@ -4,6 +4,9 @@ import type { QueueManager } from '../queues/queue-manager.ts';
 import type { OutgoingQueueStatus } from '../queues/queue-status.ts';
 import { readNetworkSettings } from '../transfer/network-options.ts';
 import { type NetworkSettings, PORT_DEFAULT } from '../transfer/network-settings.ts';
+import type { OutgoingStatus } from '../transfer/outgoing-status.ts';
+import { REASON_WORDS, type Where } from '../transfer/reason-words.ts';
+import type { Reason } from '../transfer/reasons.ts';
 import type { HoldRow } from '../transfer/streams/stream-rows.ts';
 import { OUTGOING_HOLD_PREFIX } from '../transfer/streams/stream-rows.ts';
 import type { TransferOperations } from '../transfer/transfer-operations.ts';
@@ -79,7 +82,8 @@ export class OutgoingOperations {
   }
 
   async #describeAll(): Promise<readonly OutgoingDescription[]> {
-    return this.#transfer === undefined ? await this.#describeStopped() : await this.#transfer.describeOutgoing();
+    if (this.#transfer === undefined) return await this.#describeStopped();
+    return (await this.#transfer.describeOutgoing()).map(inWords);
   }
 
   async #describeStopped(): Promise<readonly OutgoingDescription[]> {
@@ -101,17 +105,23 @@ export class OutgoingOperations {
     const oldestMs = status.messages === 0 ? undefined : await oldestSentMs(this.#manager, status.queue);
     const target = settings instanceof Error ? undefined : settings.machines.get(machine);
     const port = settings instanceof Error ? PORT_DEFAULT : settings.port;
+    const nextHop = { name: target?.host ?? machine, address: undefined, port: target?.port ?? port };
+    const words =
+      hold === undefined
+        ? { why: 'not running', mend: "Start the queue manager, with 'posthorn host' or your own program." }
+        : wordsOf(hold.reason, { machine, ...nextHop });
     return {
       queue: status.queue,
       machine,
       state: hold === undefined ? 'NOT_RUNNING' : 'ON_HOLD',
       reason: hold?.reason,
+      ...words,
       text: [
         ...(hold === undefined ? [] : [`Held by ${hold.by} since ${new Date(hold.sinceMs).toISOString()}.`]),
         `No queue manager runs on ${this.#manager.directory}: nothing is sent until one is started.`,
         ...(settings instanceof Error ? [settings.message] : []),
       ].join(' '),
-      nextHop: { name: target?.host ?? machine, address: undefined, port: target?.port ?? port },
+      nextHop,
       messages: status.messages,
       bytes: status.bytes,
       delayed: status.delayed,
@@ -162,6 +172,18 @@ export class OutgoingOperations {
     await work.commit();
   }
 }
+
+function inWords(status: OutgoingStatus): OutgoingDescription {
+  const { machine, nextHop, reason } = status;
+  return { ...status, ...(reason === undefined ? NO_WORDS : wordsOf(reason, { machine, ...nextHop })) };
+}
+
+function wordsOf(reason: Reason, where: Where): Pick<OutgoingDescription, 'why' | 'mend'> {
+  const { short, mend } = REASON_WORDS[reason];
+  return { why: short, mend: mend?.(where) };
+}
+
+const NO_WORDS = { why: undefined, mend: undefined } as const;
 
 /** @throws {OutgoingQueueNotFound} naming the nearest */
 function pick(all: readonly OutgoingDescription[], queue: string): OutgoingDescription {

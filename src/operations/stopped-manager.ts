@@ -1,7 +1,8 @@
 import type { Io, Timer } from '../io/io.ts';
 import { QueueManager } from '../queues/queue-manager.ts';
-import { LocalOperations } from './local-operations.ts';
-import type { OperationName } from './operations.ts';
+import { LocalOperations, readMachine } from './local-operations.ts';
+import type { ManagerDescription, OperationName } from './operations.ts';
+import { pingFromStopped } from './ping-from-stopped.ts';
 
 /**
  * Does pages of work on a directory that nobody owns.
@@ -24,6 +25,18 @@ export class StoppedManager {
 
   /** @throws {PosthornError} STORE_OWNED at once when somebody else has the directory */
   async perform(operation: OperationName, request: unknown): Promise<unknown> {
+    return operation === 'ping' ? await this.#ping(request) : await this.#performOpen(operation, request);
+  }
+
+  /** Takes seconds, most of them waiting: the directory is left alone meanwhile. */
+  async #ping(request: unknown): Promise<unknown> {
+    const machine = readMachine(request);
+    const description = await this.#performOpen('describeManager', {});
+    await this.close();
+    return await pingFromStopped(description as ManagerDescription, machine, this.#io);
+  }
+
+  async #performOpen(operation: OperationName, request: unknown): Promise<unknown> {
     const open = await this.#get();
     open.idleTimer?.cancel();
     try {

@@ -14,7 +14,7 @@ export function openTransferDoor(manager: TransferManager, parts: TransferParts)
     storeId: manager.storeId,
     bodyBytesMax: parts.bodyBytesMax,
     nowMs: () => parts.nowMs(),
-    begin: () => manager.begin(),
+    begin: () => parts.begin(),
     readState: (range) => manager.readState(range),
     setState: (work, key, value) => manager.setState(work, key, value),
     admission: () => manager.admission(),
@@ -32,7 +32,6 @@ export function openTransferDoor(manager: TransferManager, parts: TransferParts)
 interface TransferManager {
   readonly machine: string;
   readonly storeId: string;
-  begin(): UnitOfWork;
   readState(range: StateRange): Promise<StatePage>;
   setState(work: UnitOfWork, key: string, value: string | undefined): void;
   admission(): Promise<void> | undefined;
@@ -42,4 +41,6 @@ export interface TransferParts extends ArrivalsOwner {
   readonly store: Store;
   readonly queues: QueueSet;
   readonly outgoing: OutgoingQueues;
+  /** Also while the queue manager closes. */
+  begin(): UnitOfWork;
 }

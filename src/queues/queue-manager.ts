@@ -166,13 +166,7 @@ export class QueueManager implements AsyncDisposable {
 
   begin(): UnitOfWork {
     this.#requireOpen();
-    const work = new UnitOfWork(this.#store);
-    const nowMs = this.#clock.nowMs();
-    if (nowMs - this.#clockSavedMs >= CLOCK_SAVE_INTERVAL_MS) {
-      this.#clockSavedMs = nowMs;
-      work.enlist(new StateChange(CLOCK_KEY, JSON.stringify(this.#clock.save())));
-    }
-    return work;
+    return this.#begin();
   }
 
   admission(): Promise<void> | undefined {
@@ -216,6 +210,7 @@ export class QueueManager implements AsyncDisposable {
       store: this.#store,
       queues: this.#queues,
       outgoing: this.#outgoing,
+      begin: () => this.#begin(),
     });
   }
 
@@ -264,6 +259,17 @@ export class QueueManager implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Also while it closes: the transfer settles what is under way before the store is closed. */
+  #begin(): UnitOfWork {
+    const work = new UnitOfWork(this.#store);
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - this.#clockSavedMs >= CLOCK_SAVE_INTERVAL_MS) {
+      this.#clockSavedMs = nowMs;
+      work.enlist(new StateChange(CLOCK_KEY, JSON.stringify(this.#clock.save())));
+    }
+    return work;
   }
 
   async #close(): Promise<void> {

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeIo } from '../../src/io/node-io.ts';
 import { connectOperations } from '../../src/operations/connect.ts';
-import type { OutgoingStatus } from '../../src/transfer/outgoing-status.ts';
+import type { OutgoingDescription } from '../../src/operations/operations.ts';
 import type { HostProcess, TestNetwork } from './network-namespaces.ts';
 
 /** A machine of a network test: its process on a host of the network, and what it said so far. */
@@ -15,7 +15,7 @@ export class MachineHost {
   /** Numbers accepted here for sending. */
   readonly sent: number[] = [];
   /** Every state, reason and text that an outgoing queue showed, without repeats in a row. */
-  readonly shown: OutgoingStatus[] = [];
+  readonly shown: OutgoingDescription[] = [];
   readonly #process: HostProcess;
   readonly #listeners = new Set<() => void>();
   #isReady = false;
@@ -102,7 +102,7 @@ export class MachineHost {
     return this.shown.map(({ state, reason, text }) => `\n  ${state} ${reason ?? ''}: ${text}`).join('');
   }
 
-  #noteShown(status: OutgoingStatus): void {
+  #noteShown(status: OutgoingDescription): void {
     const last = this.shown.findLast((known) => known.queue === status.queue);
     if (last?.state === status.state && last.reason === status.reason && last.text === status.text) return;
     this.shown.push(status);

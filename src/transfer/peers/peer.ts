@@ -95,10 +95,11 @@ export class Peer {
     this.#options.logger.debug(`${this.machine} is woken: ${why}`);
     this.#rememberInbound(options.address);
     this.#backoff.reset();
-    if (options.greets === true && !this.#isWanted) this.#greetings = GREETINGS;
-    if (state.kind === 'connected') state.held.verify({ mayHaveLostAddress: why !== 'inbound connection' });
+    const hasToBeTold = state.kind !== 'connected' || state.held.isOwnAddressGone;
+    if (options.greets === true && hasToBeTold) this.#greetings = GREETINGS;
+    if (state.kind === 'connected') state.held.verify();
     else if (state.kind === 'trying') this.#wakeTrying(state.round, why);
-    else if (this.#isWanted || this.#greetings > 0) this.#beginSoon();
+    else if (this.#isNeeded) this.#beginSoon();
   }
 
   /** An operator wants it now. */
@@ -147,6 +148,10 @@ export class Peer {
   get #isWanted(): boolean {
     for (const stream of this.#streams.values()) if (wantsLink(stream, this.#nowMs)) return true;
     return false;
+  }
+
+  get #isNeeded(): boolean {
+    return this.#greetings > 0 || this.#isWanted;
   }
 
   // Attempts
@@ -217,14 +222,14 @@ export class Peer {
     this.#lastFailure = failure;
     if (this.#greetings > 0) this.#greetings--;
     const delayMs = this.#backoff.nextDelayMs(isRefusal(failure.reason));
-    if (!this.#isWanted && this.#greetings === 0) this.#become({ kind: 'idle' });
+    if (!this.#isNeeded) this.#become({ kind: 'idle' });
     else if (this.#isWokenMeanwhile) this.#beginSoon();
     else this.#wait(delayMs);
   }
 
   #wait(delayMs: number): void {
     const timer = this.#options.io.timers.after(delayMs, () => {
-      if (this.#isWanted || this.#greetings > 0) this.#begin();
+      if (this.#isNeeded) this.#begin();
       else this.#become({ kind: 'idle' });
     });
     this.#become({ kind: 'waiting', untilMs: this.#nowMs + delayMs, timer });
@@ -296,7 +301,8 @@ export class Peer {
       return;
     }
     if (end.code === 'REPLACED') this.#isOneByOne = true;
-    if (!this.#isWanted || (end.isOurs && end.code === 'IDLE')) {
+    if (!this.#isNeeded || (end.isOurs && end.code === 'IDLE')) {
+      this.#greetings = 0;
       this.#become({ kind: 'idle' });
       return;
     }
@@ -374,7 +380,7 @@ type PeerState =
 
 function doingOf(state: PeerState): PeerView['doing'] {
   if (state.kind === 'trying') return { kind: state.round.phase, text: state.round.text };
-  if (state.kind === 'connected') return { kind: 'connected', isEncrypted: state.held.on.link.isEncrypted };
+  if (state.kind === 'connected') return { kind: 'connected', link: state.held.on.link };
   return state;
 }
 

@@ -1,39 +1,30 @@
-import type { Link } from '../links/link.ts';
 import type { PingDirection, PingStep } from '../ping-report.ts';
 import type { PingBack } from '../wire/frames.ts';
 import type { PingDoors } from './ping-doors.ts';
 import { pingThere } from './ping-there.ts';
 
 /**
- * Answers other machines that ask to be looked for (`posthorn ping` over there): goes the way that messages to them would
- * take, by the settings of this machine, and tells what it met.
- *
- * Who asks is named by the link, so nobody can have a third machine looked at; one look at a time for each link, a few
- * together.
+ * Looks back for other machines that ask for it (`posthorn ping` over there): goes the way that messages to them would take,
+ * by the settings of this machine, and tells what it met. A few at a time; each link asks for one at a time.
  */
 export class PingBackAnswers {
   readonly #doors: PingDoors;
-  readonly #running = new Set<Link>();
+  #running = 0;
 
   constructor(doors: PingDoors) {
     this.#doors = doors;
   }
 
-  /** Resolves when the answer was handed to the link. A second request of a link that is being answered is left out. */
-  async answer(link: Link, request: PingBack): Promise<void> {
-    if (this.#running.has(link)) return;
-    const { machine } = link.peer;
-    if (this.#running.size >= ANSWERS_MAX) {
-      link.send({ type: 'pingBackResult', id: request.id, report: this.#busy(machine) });
-      return;
-    }
-    this.#running.add(link);
+  /** @param machine - as the link of the asking machine proved it, so nobody can have a third machine looked at */
+  async lookAt(machine: string, request: PingBack): Promise<PingDirection> {
+    if (this.#running >= ANSWERS_MAX) return this.#busy(machine);
+    this.#running++;
     try {
       const { direction, probe } = await pingThere(machine, this.#doors);
       probe?.close();
-      link.send({ type: 'pingBackResult', id: request.id, report: withPortHint(direction, request.port) });
+      return withPortHint(direction, request.port);
     } finally {
-      this.#running.delete(link);
+      this.#running--;
     }
   }
 

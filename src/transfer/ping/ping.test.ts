@@ -171,22 +171,16 @@ describe('a request to look back', () => {
   test('is answered with the way to the machine that the link names, by the settings here', async () => {
     const world = new World({ beta: ['10.0.0.2'] });
     world.answers('10.0.0.2', 'beta');
-    const asking = new FakeLink(world, 'beta');
-    await new PingBackAnswers(world.doors()).answer(asking, { type: 'pingBack', id: 7, port: 1801 });
-    const [answer] = asking.sent;
-    assert.ok(answer?.type === 'pingBackResult' && answer.id === 7);
-    assert.equal((answer.report as PingDirection).isReached, true);
+    const report = await new PingBackAnswers(world.doors()).lookAt('beta', { type: 'pingBack', id: 7, port: 1801 });
+    assert.equal(report.isReached, true);
     assert.deepEqual(world.openLinks, []);
   });
 
   test('names the port that the asking machine listens on when another one is looked on here', async () => {
     const world = new World({ beta: ['10.0.0.2'] });
     world.fails('10.0.0.2', 'CONNECT_REFUSED');
-    const asking = new FakeLink(world, 'beta');
-    await new PingBackAnswers(world.doors()).answer(asking, { type: 'pingBack', id: 7, port: 2500 });
-    const [answer] = asking.sent;
-    assert.ok(answer?.type === 'pingBackResult');
-    const failed = (answer.report as PingDirection).steps.find(({ result }) => result === 'failed');
+    const report = await new PingBackAnswers(world.doors()).lookAt('beta', { type: 'pingBack', id: 7, port: 2500 });
+    const failed = report.steps.find(({ result }) => result === 'failed');
     assert.match(failed?.mend ?? '', /listens on port 2500, and alpha looks on port 1801/);
   });
 
@@ -194,16 +188,14 @@ describe('a request to look back', () => {
     const world = new World({ beta: ['10.0.0.2'] });
     const late = world.answersLate('10.0.0.2');
     const answers = new PingBackAnswers(world.doors());
-    const links = Array.from({ length: 5 }, () => new FakeLink(world, 'beta'));
-    const running = links.map((link) => answers.answer(link, { type: 'pingBack', id: 1, port: undefined }));
-    await world.turn();
-    assert.deepEqual(
-      links.map(({ sent }) => sent.length),
-      [0, 0, 0, 0, 1],
+    const running = Array.from({ length: 4 }, () =>
+      answers.lookAt('beta', { type: 'pingBack', id: 1, port: undefined }),
     );
+    const fifth = await answers.lookAt('beta', { type: 'pingBack', id: 1, port: undefined });
+    assert.equal(fifth.steps[0]?.reason, 'BUSY');
     late();
     await world.moveUntil(Promise.all(running));
-    assert.ok(links.every(({ sent }) => sent.length === 1));
+    assert.ok((await Promise.all(running)).every(({ isReached }) => isReached));
   });
 });
 

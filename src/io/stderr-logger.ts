@@ -1,5 +1,5 @@
-import type { LogFields, Logger } from '../io/logger.ts';
-import { nodeIo } from '../io/node-io.ts';
+import type { LogFields, Logger } from './logger.ts';
+import { nodeIo } from './node-io.ts';
 
 /** Warnings and errors as one readable line each, on standard error: what a bare endpoint says when nobody gave it a logger. */
 export function stderrLogger(fields: LogFields = {}): Logger {

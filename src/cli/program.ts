@@ -1,10 +1,14 @@
-import { createRequire } from 'node:module';
 import { constants, setPriority } from 'node:os';
 import { type Argument, Command } from 'commander';
+import { packageVersion } from '../io/package-version.ts';
 import type { CommonOptions, ExitCode, VerbContext } from './verb.ts';
+import type { CreateQueueOptions } from './verbs/create-queue.ts';
 import type { ErrorsOptions } from './verbs/errors.ts';
 import type { HostOptions } from './verbs/host.ts';
+import type { IncomingOptions } from './verbs/incoming.ts';
+import type { KeysOptions } from './verbs/keys.ts';
 import type { MoveOptions } from './verbs/move.ts';
+import type { OutgoingAct, OutgoingOptions } from './verbs/outgoing.ts';
 import type { PeekOptions } from './verbs/peek.ts';
 import type { PurgeOptions } from './verbs/purge.ts';
 import type { ReturnOptions } from './verbs/return-to-source.ts';
@@ -21,6 +25,7 @@ export function buildProgram(context: VerbContext, ended: (exitCode: ExitCode) =
   program
     .description('Operate Posthorn: queues, failed messages, and the host of your endpoints.')
     .exitOverride()
+    .enablePositionalOptions()
     .helpCommand(false)
     .version(packageVersion(), '--version', 'print the version')
     .helpOption('--help', 'print this help')
@@ -35,6 +40,8 @@ export function buildProgram(context: VerbContext, ended: (exitCode: ExitCode) =
     });
   addHostVerbs(program, context, ended);
   addQueueVerbs(program, context, ended);
+  addMachineVerbs(program, context, ended);
+  addKeyVerbs(program, context, ended);
   addErrorVerbs(program, context, ended);
   addDeadLetterVerbs(program, context, ended);
   return program;
@@ -56,6 +63,8 @@ Examples:
   posthorn errors group                 what failed, counted by cause
   posthorn errors show 3f2a91c0         one failed message, its id shortened
   posthorn return-to-source error all   everything back to where it failed
+  posthorn outgoing                     what waits for other machines, and why
+  posthorn ping beta                    the way to beta and back, step by step
 
 Every verb takes --help, --json and --directory DIR (default: the environment's
 POSTHORN_DIRECTORY, else ./.posthorn), and works while a queue manager runs and
@@ -65,11 +74,6 @@ while none does. Exit code: 0 done, 1 failed or something is wrong, 2 usage.`;
 function termOf(argument: Argument): string {
   const name = argument.variadic ? `${argument.name()}...` : argument.name();
   return argument.required ? `<${name}>` : `[${name}]`;
-}
-
-function packageVersion(): string {
-  const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
-  return version;
 }
 
 type Ended = (exitCode: ExitCode) => void;
@@ -93,10 +97,23 @@ function addHostVerbs(program: Command, context: VerbContext, ended: Ended): voi
 
 function addQueueVerbs(program: Command, context: VerbContext, ended: Ended): void {
   program.commandsGroup('Queues:');
-  verb(program, 'queues')
-    .description('depth, in flight, delayed, size and oldest message of every queue')
+  const queues = verb(program, 'queues')
+    .description('depth, in flight, delayed, size and oldest message of every queue; queues create makes one')
+    .helpCommand(false)
+    // Options behind `create` are those of `create`.
+    .enablePositionalOptions()
     .action(async (options: CommonOptions) => {
       ended(await (await import('./verbs/queues.ts')).showQueues(context, options));
+    });
+  verb(queues, 'create <queue>')
+    .description('make a queue, or change the settings that are given of one that is there')
+    .option('--journal', 'keep a copy of every message that was received')
+    .option('--no-journal', 'keep no copies')
+    .option('--quota-messages <n>', "refuse more messages than this; 'none' takes the limit away")
+    .option('--quota-bytes <n>', "refuse more bytes than this; 'none' takes the limit away")
+    .option('--accept-from <machines>', "other machines that may send here: 'alpha,beta', 'all' or 'none'")
+    .action(async (queue: string, options: CreateQueueOptions) => {
+      ended(await (await import('./verbs/create-queue.ts')).createQueue(context, queue, options));
     });
   withFilters(withPlaces(verb(program, 'peek <queue> [id]')))
     .description('look at messages without receiving them; with an id, at one of them whole')
@@ -134,6 +151,68 @@ function addQueueVerbs(program: Command, context: VerbContext, ended: Ended): vo
     .description('which queue gets which event')
     .action(async (options: CommonOptions) => {
       ended(await (await import('./verbs/subscriptions.ts')).listSubscriptions(context, options));
+    });
+}
+
+function addMachineVerbs(program: Command, context: VerbContext, ended: Ended): void {
+  program.commandsGroup('Other machines:');
+  const outgoing = verb(program, 'outgoing [destination]')
+    .description('what waits for other machines and why; one queue@machine whole; hold, release, retry')
+    .option('--watch', 'again every second until Control-C; elsewhere than on a terminal a line for each change')
+    .option('--alarm-after <time>', 'exit code 1 when messages do not move for longer than this (default: 60s)')
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .action(async (destination: string | undefined, options: OutgoingOptions) => {
+      ended(await (await import('./verbs/outgoing.ts')).showOutgoing(context, destination, options));
+    });
+  const act = (name: OutgoingAct, description: string): void => {
+    verb(outgoing, `${name} <destination>`)
+      .description(description)
+      .action(async (destination: string, options: CommonOptions) => {
+        ended(await (await import('./verbs/outgoing.ts')).actOnOutgoing(context, name, destination, options));
+      });
+  };
+  act('hold', 'send nothing new to queue@machine, or to any queue of a machine, until release');
+  act('release', 'let it go on');
+  act('retry', 'try at once: names are resolved again, backoffs begin anew');
+  verb(program, 'incoming')
+    .description('where this machine takes connections, who is connected, who was refused and why')
+    .option('--watch', 'again every second until Control-C; elsewhere than on a terminal a line for each change')
+    .action(async (options: IncomingOptions) => {
+      ended(await (await import('./verbs/incoming.ts')).showIncoming(context, options));
+    });
+  verb(program, 'ping <machine>')
+    .description('whether messages get there and replies get back: name, addresses, TLS, who is there, clock')
+    .action(async (machine: string, options: CommonOptions) => {
+      ended(await (await import('./verbs/ping.ts')).ping(context, machine, options));
+    });
+}
+
+function addKeyVerbs(program: Command, context: VerbContext, ended: Ended): void {
+  const keys = program
+    .command('keys')
+    .description('certificates for TLS between machines: authority, machine, show')
+    .helpCommand(false);
+  verb(keys, 'authority')
+    .description('make a certificate authority, on one machine only')
+    .option('--name <name>', 'its name (default: one that is told from others)')
+    .option('--days <n>', 'valid for so many days (default: 3653, ten years)')
+    .option('--replace', 'instead of the one there is; every machine then needs new files')
+    .action(async (options: KeysOptions) => {
+      ended(await (await import('./verbs/keys.ts')).makeKeysAuthority(context, options));
+    });
+  verb(keys, 'machine <name>')
+    .description('make key and certificate of a machine, where the authority is')
+    .option('--out <dir>', 'for another machine: all that it needs, into this directory')
+    .option('--days <n>', 'valid for so many days (default: 825)')
+    .option('--replace', 'instead of the one there is')
+    .action(async (name: string, options: KeysOptions) => {
+      ended(await (await import('./verbs/keys.ts')).makeKeysMachine(context, name, options));
+    });
+  verb(keys, 'show')
+    .description('names, validity and fingerprints; exit code 1 when one expires within 30 days or does not fit')
+    .action(async (options: KeysOptions) => {
+      ended(await (await import('./verbs/keys.ts')).showKeys(context, options));
     });
 }
 

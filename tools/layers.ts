@@ -80,7 +80,7 @@ export const LAYERS: readonly Layer[] = [
   {
     folder: 'cli',
     mayImport: ['message', 'io', 'keys', 'operations', 'host'],
-    mayImportTypesOf: ['endpoint'],
+    mayImportTypesOf: ['endpoint', 'transfer'],
     holds: 'the terminal face of operations',
   },
   {

@@ -2,6 +2,7 @@ import { cancel, confirm, isCancel, multiselect, select } from '@clack/prompts';
 import type { FailureGroup } from '../operations/failure-group.ts';
 import type { MessageFilter } from '../operations/message-filter.ts';
 import type { Operations } from '../operations/operations.ts';
+import { DEAD_LETTER_QUEUE } from './dead-letter-queue.ts';
 import { countOf, formatCount } from './format.ts';
 import { harmless } from './terminal.ts';
 import type { VerbContext } from './verb.ts';
@@ -23,12 +24,16 @@ export async function askWhatToReturn(
   const chosen = groups.length === 1 ? groups : await askGroups(groups, context.terminal.columns ?? 80);
   if (chosen === undefined) return undefined;
   const total = chosen.reduce((sum, group) => sum + group.count, 0);
-  const isSure = await confirm({ ...WHERE, message: `Return ${countOf(total, 'message')} to where they failed?` });
+  const isSure = await confirm({ ...WHERE, message: `Return ${countOf(total, 'message')} ${whereTo(errorQueue)}?` });
   if (isCancel(isSure) || !isSure) {
     cancel('Nothing was done.', WHERE);
     return undefined;
   }
   return { errorQueue, filter: chosen.length === groups.length ? {} : { groups: chosen.map((group) => group.id) } };
+}
+
+function whereTo(queue: string): string {
+  return queue === DEAD_LETTER_QUEUE ? 'to the queues they were meant for' : 'to where they failed';
 }
 
 /** Standard output stays for results. */
@@ -64,7 +69,7 @@ async function askGroups(
 ): Promise<readonly FailureGroup[] | undefined> {
   const answer = await multiselect({
     ...WHERE,
-    message: 'Which failures shall go back?',
+    message: 'Which messages shall go back?',
     options: groups.map((group) => ({
       value: group,
       label: labelOf(group, columns),

@@ -9,6 +9,8 @@ export interface FilterOptions {
   readonly exception?: string;
   readonly group?: readonly string[];
   readonly from?: string;
+  /** Of dead letters. */
+  readonly reason?: string;
   readonly olderThan?: string;
   readonly newerThan?: string;
   readonly text?: string;
@@ -26,6 +28,7 @@ export function filterOf(options: FilterOptions): MessageFilter {
     ...(all.exception !== undefined && { exception: all.exception }),
     ...(all.group !== undefined && { groups: all.group }),
     ...(all.from !== undefined && { failedQueue: all.from }),
+    ...(all.reason !== undefined && { deadLetterReason: all.reason }),
     ...(all.olderThan !== undefined && { olderThanMs: parseDuration('--older-than', all.olderThan) }),
     ...(all.newerThan !== undefined && { newerThanMs: parseDuration('--newer-than', all.newerThan) }),
     ...(all.text !== undefined && { text: all.text }),
@@ -43,7 +46,8 @@ export function describeFilter(filter: MessageFilter): string {
   if (filter.type !== undefined) parts.push(`type ${filter.type}`);
   if (filter.exception !== undefined) parts.push(`exception '${filter.exception}'`);
   if (filter.groups !== undefined) parts.push(`group ${filter.groups.join(' or ')}`);
-  if (filter.failedQueue !== undefined) parts.push(`failed in ${filter.failedQueue}`);
+  if (filter.deadLetterReason !== undefined) parts.push(`reason '${filter.deadLetterReason}'`);
+  if (filter.failedQueue !== undefined) parts.push(`from ${filter.failedQueue}`);
   if (filter.olderThanMs !== undefined) parts.push(`older than ${filter.olderThanMs / 1000} s`);
   if (filter.newerThanMs !== undefined) parts.push(`newer than ${filter.newerThanMs / 1000} s`);
   if (filter.text !== undefined)
@@ -53,7 +57,17 @@ export function describeFilter(filter: MessageFilter): string {
   return parts.length === 0 ? 'all' : parts.join(', ');
 }
 
-const FILTER_NAMES = ['type', 'exception', 'group', 'from', 'older-than', 'newer-than', 'text', 'bodies'] as const;
+const FILTER_NAMES = [
+  'type',
+  'exception',
+  'group',
+  'from',
+  'reason',
+  'older-than',
+  'newer-than',
+  'text',
+  'bodies',
+] as const;
 
 function namedFilters(texts: readonly string[]): FilterOptions {
   const named: Record<string, string | string[] | boolean> = {};

@@ -50,6 +50,7 @@ function factsOf(queue: string, message: MessageDetails): [string, string][] {
   }
   if (deadLetter !== undefined)
     facts.push(['Dead letter', `${deadLetter.reason}, was meant for ${deadLetter.source ?? 'an unknown queue'}`]);
+  if (deadLetter?.text !== undefined) facts.push(['What', deadLetter.text]);
   return facts;
 }
 

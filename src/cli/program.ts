@@ -3,6 +3,7 @@ import { type Argument, Command } from 'commander';
 import { packageVersion } from '../io/package-version.ts';
 import type { CommonOptions, ExitCode, VerbContext } from './verb.ts';
 import type { CreateQueueOptions } from './verbs/create-queue.ts';
+import type { DeadLetterOptions } from './verbs/dead-letter.ts';
 import type { ErrorsOptions } from './verbs/errors.ts';
 import type { HostOptions } from './verbs/host.ts';
 import type { IncomingOptions } from './verbs/incoming.ts';
@@ -238,11 +239,8 @@ function addErrorVerbs(program: Command, context: VerbContext, ended: Ended): vo
     .action(async (options: ErrorsOptions) => {
       ended(await (await import('./verbs/errors.ts')).groupErrors(context, options));
     });
-  withReturnOptions(verb(program, 'return-to-source [queue] [ids...]'))
+  withReturnOptions(withFilters(verb(program, 'return-to-source [queue] [ids...]')))
     .description("failed messages back to where they failed: ids, 'all', or a filter; asks when arguments are missing")
-    .option('--resume <operation>', 'go on with an operation that was interrupted')
-    .option('--cancel <operation>', 'end an operation where it stands')
-    .option('--list', 'the operations there were')
     .action(async (queue: string | undefined, ids: string[], options: ReturnOptions) => {
       ended(await (await import('./verbs/return-to-source.ts')).returnToSource(context, queue, ids, options));
     });
@@ -253,21 +251,23 @@ function addDeadLetterVerbs(program: Command, context: VerbContext, ended: Ended
     .command('dead-letter')
     .description('what could not be delivered: list, show, return')
     .helpCommand(false);
-  withFilters(verb(deadLetter, 'list'))
-    .description('dead letters, oldest first')
+  withDeadLetterFilters(verb(deadLetter, 'list'))
+    .description('dead letters, oldest first, with the reason and what happened')
     .option('--count <n>', "messages shown, or 'all' (default: 50, with --json all)")
-    .action(async (options: ErrorsOptions) => {
+    .action(async (options: DeadLetterOptions) => {
       ended(await (await import('./verbs/dead-letter.ts')).listDeadLetters(context, options));
     });
   verb(deadLetter, 'show <id>')
     .description('one dead letter whole')
-    .action(async (id: string, options: ErrorsOptions) => {
-      ended(await (await import('./verbs/errors.ts')).showError(context, id, { ...options, queue: 'dead-letter' }));
+    .action(async (id: string, options: CommonOptions) => {
+      ended(await (await import('./verbs/dead-letter.ts')).showDeadLetter(context, id, options));
     });
-  withReturnOptions(verb(deadLetter, 'return [ids...]'))
-    .description("dead letters back to the queues they were meant for: ids, 'all', or a filter")
+  withReturnOptions(withDeadLetterFilters(verb(deadLetter, 'return [ids...]')))
+    .description(
+      "dead letters back to the queues they were meant for: ids, 'all', or a filter; asks when arguments are missing",
+    )
     .action(async (ids: string[], options: ReturnOptions) => {
-      ended(await (await import('./verbs/return-to-source.ts')).returnToSource(context, 'dead-letter', ids, options));
+      ended(await (await import('./verbs/dead-letter.ts')).returnDeadLetters(context, ids, options));
     });
 }
 
@@ -284,23 +284,41 @@ function withPlaces(command: Command): Command {
 }
 
 function withFilters(command: Command): Command {
-  return command
+  const filtered = command
     .option('--type <type>', 'only this message type')
     .option('--exception <text>', 'only where type or text of the exception contains this')
     .option('--group <group>', 'only this group of errors group; may be repeated', collect)
     .option('--from <queue>', 'only what failed in this queue')
     .option('--older-than <time>', 'only what failed (or was sent) longer ago: 30s, 15m, 1h, 2d')
-    .option('--newer-than <time>', 'only what failed (or was sent) since then')
+    .option('--newer-than <time>', 'only what failed (or was sent) since then');
+  return withTextFilters(filtered);
+}
+
+function withDeadLetterFilters(command: Command): Command {
+  const filtered = command
+    .option('--type <type>', 'only this message type')
+    .option('--reason <text>', 'only where the reason, or what happened, contains this: NACK_BAD_DST_Q')
+    .option('--from <queue>', 'only what was meant for this queue: billing@beta, or billing on any machine')
+    .option('--older-than <time>', 'only what was sent longer ago: 30s, 15m, 1h, 2d')
+    .option('--newer-than <time>', 'only what was sent since then');
+  return withTextFilters(filtered);
+}
+
+function withTextFilters(command: Command): Command {
+  return command
     .option('--text <text>', 'only with this text in a header')
     .option('--bodies', 'look for --text in bodies too')
     .option('--filter <name=value>', 'the same filters by name: type=Order; may be repeated', collect);
 }
 
 function withReturnOptions(command: Command): Command {
-  return withFilters(command)
+  return command
     .option('--to <queue>', 'there instead of where each failed')
     .option('--rate <n>', 'at most so many a second')
-    .option('--dry-run', 'only say what would be done');
+    .option('--dry-run', 'only say what would be done')
+    .option('--resume <operation>', 'go on with an operation that was interrupted')
+    .option('--cancel <operation>', 'end an operation where it stands')
+    .option('--list', 'the operations there were');
 }
 
 function collect(value: string, before: string[] | undefined): string[] {

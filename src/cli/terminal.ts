@@ -10,6 +10,10 @@ export interface Terminal {
   dim(text: string): string;
   /** Columns that a table may take; undefined when standard output is no terminal, and then nothing is cut. */
   readonly columns: number | undefined;
+  /** Lines of the terminal; undefined when standard output is none. */
+  readonly rows: number | undefined;
+  /** Writes to standard output as it is, for drawing on a terminal. */
+  write(text: string): void;
   /** True when a person can be asked: standard input and standard error are terminals. */
   readonly canAsk: boolean;
   /** True when standard error is a terminal that a progress bar may be drawn on. */
@@ -31,7 +35,13 @@ export function processTerminal(): Terminal {
     note: (line) => void stderr.write(`${line}\n`),
     bold: (text) => styleText('bold', text, { stream: stdout }),
     dim: (text) => styleText('dim', text, { stream: stdout }),
-    columns: stdout.isTTY ? stdout.columns || 80 : undefined,
+    write: (text) => void stdout.write(text),
+    get columns() {
+      return stdout.isTTY ? stdout.columns || 80 : undefined;
+    },
+    get rows() {
+      return stdout.isTTY ? stdout.rows || 24 : undefined;
+    },
     canAsk: stdin.isTTY === true && stderr.isTTY === true,
     showsProgress: stderr.isTTY === true,
   };

@@ -2,9 +2,9 @@ import type { Io } from '../io/io.ts';
 import { nodeNames } from '../io/node-names.ts';
 import { nodeNetwork } from '../io/node-network.ts';
 import { packageVersion } from '../io/package-version.ts';
-import { openTlsFiles } from '../io/tls-files.ts';
 import { MESSAGE_BODY_BYTES_MAX } from '../message/limits.ts';
 import { readNetworkSettings } from '../transfer/network-options.ts';
+import { openTlsSource } from '../transfer/open-tls-source.ts';
 import { ping } from '../transfer/ping/ping.ts';
 import { probeDoors } from '../transfer/ping/probe-doors.ts';
 import type { PingReport } from '../transfer/ping-report.ts';
@@ -20,8 +20,7 @@ export async function pingFromStopped(
   io: Io,
 ): Promise<PingReport> {
   const settings = await readNetworkSettings(directory);
-  const tls =
-    settings.tls === undefined ? undefined : openTlsFiles(settings.tls, { timers: io.timers, failed: () => undefined });
+  const tls = settings.tls === undefined ? undefined : openTlsSource(settings.tls, io.timers, () => undefined);
   try {
     const doors = { io, network: nodeNetwork(), names: nodeNames({ namesFile: settings.namesFile }), settings, tls };
     const self = {

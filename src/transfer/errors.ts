@@ -12,3 +12,16 @@ export class NetworkFileInvalid extends PosthornError {
     );
   }
 }
+
+/** Key, certificate or authorities of this machine cannot be used. Nothing was opened. */
+export class KeysUnusable extends PosthornError {
+  readonly code = 'KEYS_UNUSABLE';
+
+  constructor(why: string, options?: ErrorOptions) {
+    super(
+      `The keys of this machine cannot be used: ${why.replace(/[.\s]+$/, '')}.`,
+      "Correct the files that 'tls' names (default: keys/ of the data directory), or make new ones with 'posthorn keys'.",
+      options,
+    );
+  }
+}

@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Header } from '../../src/message/headers.ts';
+import { QueueManager } from '../../src/queues/queue-manager.ts';
 import type { DeliverAnswer } from '../../src/queues/transfer-door.ts';
+import { requireCapability } from '../support/capabilities.ts';
+import { mountTmpfs, whyNoTmpfs } from '../support/tmpfs.ts';
 import { TransferStory } from '../support/transfer-story.ts';
 
 function codeOf(answer: DeliverAnswer): string {
   return answer.kind === 'enlisted' ? 'enlisted' : `${answer.kind} ${answer.code}`;
 }
+
+const MEBIBYTE = 1024 * 1024;
 
 async function withQueue(...names: string[]): Promise<TransferStory> {
   const story = await TransferStory.begin();
@@ -165,5 +172,37 @@ describe('when messages arrive from another machine', () => {
     assert.equal(codeOf(await story.arrive('billing', 'x')), 'enlisted');
     assert.equal(codeOf(await story.arrive('billing', 'y')), 'enlisted');
     assert.equal(codeOf(await story.arrive('billing', 'z')), 'later QUEUE_FULL');
+  });
+
+  test('fault 34: while the disk is full they are put off, and nothing of them is stored', async (t) => {
+    if (!requireCapability(t, 'tmpfs', whyNoTmpfs)) return;
+    const { directory } = mountTmpfs(t, 64 * MEBIBYTE);
+    await using manager = await QueueManager.open({ directory: join(directory, 'alpha'), machine: 'alpha' });
+    await manager.declareQueue('billing');
+    writeFileSync(join(directory, 'somebody-else'), Buffer.alloc(56 * MEBIBYTE));
+    const large = { destination: { queue: 'billing' }, headers: {}, body: Buffer.alloc(MEBIBYTE) };
+    await assert.rejects(
+      async () => {
+        for (let sent = 0; sent < 64; sent++) await manager.send([large]);
+      },
+      { code: 'STORE_FULL' },
+    );
+    const messages = manager.status()[0]?.messages;
+    const door = manager.transferDoor({ missingQueueGraceMs: 0 });
+    assert.equal(door.storeCondition.state, 'full');
+    const work = manager.begin();
+    const message = {
+      queue: 'billing',
+      fromMachine: 'beta',
+      headers: Buffer.from('{}'),
+      body: Buffer.from('x'),
+      priority: 3,
+      timeToBeReceivedMs: undefined,
+      isPossibleDuplicate: false,
+    };
+    const answer = door.deliver(message, work);
+    assert.equal(codeOf(answer), 'later STORE_FULL');
+    work.rollback();
+    assert.equal(manager.status()[0]?.messages, messages);
   });
 });

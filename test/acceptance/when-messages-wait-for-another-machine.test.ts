@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
-import { Header } from '../../src/message/headers.ts';
+import { Header, headersOf } from '../../src/message/headers.ts';
 import { ReturnToSource } from '../../src/operations/return-to-source.ts';
+import { QueueManager } from '../../src/queues/queue-manager.ts';
+import { DATABASE_FILE } from '../../src/store/store-directory.ts';
 import { TestMachine } from '../../src/testing/test-machine.ts';
 import { headersOfEntry, pinnedOf, TransferStory, textsOf } from '../support/transfer-story.ts';
 
@@ -308,5 +314,39 @@ describe('when messages wait for another machine', () => {
     await manager.send([{ destination: { queue: 'billing', machine: 'beta' }, headers: {}, body: Buffer.from('y') }]);
     assert.equal((await manager.browse({ queue: 'billing@Beta', countMax: 10 })).messages.length, 1);
     assert.equal((await manager.browse({ queue: 'billing', countMax: 10 })).messages.length, 1);
+  });
+
+  test('one whose stored bytes are damaged is not sent: it goes to the dead-letter queue, and those behind it follow', async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'posthorn-damaged-'));
+    t.after(() => rmSync(directory, { recursive: true }));
+    const before = await QueueManager.open({ directory, machine: 'alpha' });
+    for (const text of ['one', 'two', 'three']) {
+      const headers = headersOf({ [Header.messageId]: text });
+      await before.send([{ destination: { queue: 'billing', machine: 'beta' }, headers, body: Buffer.from(text) }]);
+    }
+    await before.close();
+    const database = new DatabaseSync(join(directory, DATABASE_FILE));
+    database.exec(`UPDATE message SET body = CAST('owt' AS BLOB) WHERE body = CAST('two' AS BLOB)`);
+    database.close();
+    await using manager = await QueueManager.open({ directory, machine: 'alpha' });
+    const taken: string[] = [];
+    await new Promise<void>((resolve) => {
+      manager.transferDoor({ missingQueueGraceMs: 0 }).watchOutgoing((queue) => {
+        const takeAll = (): void => {
+          for (let entry = queue.takeNext(); entry !== undefined; entry = queue.takeNext()) {
+            taken.push(Buffer.from(entry.body).toString());
+          }
+          if (!queue.hasMore) resolve();
+        };
+        queue.listen(takeAll);
+        takeAll();
+      });
+    });
+    assert.deepEqual(taken, ['one', 'three']);
+    const { messages } = await manager.browse({ queue: 'dead-letter', countMax: 10 });
+    assert.deepEqual(
+      messages.map(({ id, headers }) => [id, headers?.[Header.deadLetterReason], headers?.[Header.deadLetterQueue]]),
+      [['two', 'DAMAGED_MESSAGE', 'billing@beta']],
+    );
   });
 });

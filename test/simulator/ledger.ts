@@ -1,0 +1,70 @@
+import type { World } from './world.ts';
+
+/**
+ * Every message that the workload handed in, and what the workload heard of it. A send whose answer was lost with its
+ * process may or may not have happened, forever (Jepsen's rule): `maybe`.
+ */
+export class Ledger {
+  readonly #world: World;
+  readonly #messages: SentMessage[] = [];
+  /** Machines whose store was lost, replaced, restored or copied: what these held may be lost, and repeated if marked. */
+  readonly #incidents = new Set<string>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  get messages(): readonly SentMessage[] {
+    return this.#messages;
+  }
+
+  add(message: Omit<SentMessage, 'id' | 'outcome' | 'everArrived' | 'end'>): SentMessage {
+    const added: SentMessage = {
+      ...message,
+      id: this.#messages.length,
+      outcome: 'maybe',
+      everArrived: 0,
+      end: undefined,
+    };
+    this.#messages.push(added);
+    return added;
+  }
+
+  get(id: number): SentMessage | undefined {
+    return this.#messages[id];
+  }
+
+  incident(machine: string, what: string): void {
+    this.#incidents.add(machine);
+    this.#world.note(`incident at ${machine}: ${what}`);
+  }
+
+  /** True when what happened to one of its stores excuses marked repetitions, and loss. */
+  isExcused(message: SentMessage): boolean {
+    return this.#incidents.has(message.from) || this.#incidents.has(message.to);
+  }
+
+  hadIncident(machine: string): boolean {
+    return this.#incidents.has(machine);
+  }
+}
+
+export interface SentMessage {
+  readonly id: number;
+  readonly from: string;
+  readonly queue: string;
+  readonly to: string;
+  readonly priority: number;
+  readonly delayMs: number | undefined;
+  /** It may end in a dead-letter queue by its time, by its size, or because nobody has its queue. */
+  readonly mayBeRefused: boolean;
+  outcome: 'ok' | 'failed' | 'maybe';
+  /** Durable arrivals at a destination, in all lives of its store. */
+  everArrived: number;
+  /** What an operator did with it. */
+  end: 'purged' | 'parked' | undefined;
+}
+
+export function nameOf(message: SentMessage): string {
+  return `m${message.id} (${message.from} → ${message.queue}@${message.to})`;
+}

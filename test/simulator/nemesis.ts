@@ -1,0 +1,415 @@
+import { isPosthornError } from '../../src/message/posthorn-error.ts';
+import { PARKED } from './checks.ts';
+import type { DiskBackup } from './simulated-disk.ts';
+import type { SimulatedMachine } from './simulated-machine.ts';
+import type { NameTrouble } from './simulated-names.ts';
+import { readId } from './test-message.ts';
+import type { Universe } from './universe.ts';
+
+/**
+ * Does harm: each fault with a rate of its own per seed, each for a while, until `heal`. What it did is undone then,
+ * but for what cannot be: lost stores, changed addresses, wall clocks.
+ */
+export class Nemesis {
+  readonly #universe: Universe;
+  readonly #rates: FaultRates;
+  readonly #faults: readonly (readonly [weight: number, inflict: () => void])[];
+  readonly #backups = new Map<SimulatedMachine, DiskBackup>();
+  #isOver = false;
+  #nextAddress = 50;
+
+  constructor(universe: Universe, rates: FaultRates) {
+    this.#universe = universe;
+    this.#rates = rates;
+    this.#faults = [
+      [rates.kill, () => this.#kill()],
+      [rates.powerOff, () => this.#powerOff()],
+      [rates.pause, () => this.#pause()],
+      [rates.partition, () => this.#partition()],
+      [rates.reset, () => this.#reset()],
+      [rates.move, () => this.#move()],
+      [rates.flap, () => this.#flap()],
+      [rates.swap, () => this.#swap()],
+      [rates.names, () => this.#troubleNames()],
+      [rates.mislead, () => this.#mislead()],
+      [rates.slowDisk, () => this.#slowDisk()],
+      [rates.failSync, () => this.#failSync()],
+      [rates.full, () => this.#fillDisk()],
+      [rates.quota, () => this.#limitQueue()],
+      [rates.clock, () => this.#jumpClock()],
+      [rates.listener, () => this.#breakListener()],
+      [rates.operator, () => this.#operate()],
+      [rates.incident, () => this.#incident()],
+    ];
+  }
+
+  /** The next fault comes after a pause of random length. */
+  begin(): void {
+    const { world } = this.#universe;
+    world.at(-Math.log(1 - world.random.fraction()) * this.#rates.meanPauseMs, () => {
+      if (this.#isOver) return;
+      this.#inflictOne();
+      this.begin();
+    });
+  }
+
+  /** No more faults, and everything that can be undone is. */
+  async heal(): Promise<void> {
+    const { world, internet, names, machines, hosts } = this.#universe;
+    this.#isOver = true;
+    world.note('everything heals');
+    internet.healAll();
+    names.healAll(hosts);
+    for (const machine of machines) {
+      machine.disk.syncMs = () => 0.3;
+      machine.resume();
+      machine.setFull(false);
+      for (const connection of internet.connections) connection.resetAfterBytes = Number.POSITIVE_INFINITY;
+      // A store that has failed for good needs a person who restarts it.
+      if (machine.running?.manager.storeCondition.state === 'failed') machine.kill();
+      if (machine.isDown) this.#restart(machine);
+    }
+    for (const machine of machines) {
+      for (const queue of machine.running?.manager.status() ?? []) this.#liftQuota(machine, queue.queue);
+    }
+    await world.advance(2_000);
+    for (const machine of machines) this.#releaseHolds(machine);
+  }
+
+  #inflictOne(): void {
+    const { world, coverage } = this.#universe;
+    const sum = this.#faults.reduce((total, [weight]) => total + weight, 0);
+    let left = world.random.fraction() * sum;
+    for (const [weight, inflict] of this.#faults) {
+      left -= weight;
+      if (left >= 0) continue;
+      coverage.count(`fault ${/#(\w+)/.exec(inflict.toString())?.[1]}`);
+      inflict();
+      return;
+    }
+  }
+
+  #after(ms: number, undo: () => void): void {
+    this.#universe.world.at(ms, () => {
+      if (!this.#isOver) undo();
+    });
+  }
+
+  #oneOf<Item>(items: readonly Item[]): Item {
+    return items[this.#universe.world.random.integer(items.length)] as Item;
+  }
+
+  #machine(): SimulatedMachine {
+    return this.#oneOf(this.#universe.machines);
+  }
+
+  /** From a millisecond to `max`, each order of magnitude as likely as the others. */
+  #duration(max: number): number {
+    return max ** this.#universe.world.random.fraction();
+  }
+
+  #restart(machine: SimulatedMachine): void {
+    const { world } = this.#universe;
+    if (!machine.isDown) return;
+    machine.start().catch((error: unknown) => {
+      if (!isPosthornError(error)) {
+        world.fail('uncaught rejection', error instanceof Error ? String(error.stack) : String(error));
+        return;
+      }
+      world.note(`${machine.name} cannot start: ${error.code}`);
+      machine.kill();
+      world.at(1_000, () => this.#restart(machine));
+    });
+  }
+
+  #kill(): void {
+    const machine = this.#machine();
+    machine.kill();
+    this.#after(this.#duration(15_000), () => this.#restart(machine));
+  }
+
+  #powerOff(): void {
+    const machine = this.#machine();
+    machine.powerOff();
+    this.#after(500 + this.#duration(60_000), () => this.#restart(machine));
+  }
+
+  #pause(): void {
+    const machine = this.#machine();
+    machine.pause();
+    this.#universe.world.note(`${machine.name} is stopped`);
+    this.#after(this.#duration(30_000), () => {
+      this.#universe.world.note(`${machine.name} goes on`);
+      machine.resume();
+    });
+  }
+
+  #partition(): void {
+    const { world, internet, machines } = this.#universe;
+    const one = this.#machine();
+    const isOneWay = world.random.fraction() < 0.4;
+    const others = world.random.fraction() < 0.3 ? machines : [this.#oneOf(machines)];
+    const ways = others
+      .filter((other) => other !== one)
+      .flatMap((other) => [
+        internet.way(one.host, other.host),
+        ...(isOneWay ? [] : [internet.way(other.host, one.host)]),
+      ]);
+    const forMs = this.#duration(90_000);
+    world.note(
+      `${one.name} ${isOneWay ? 'cannot send to' : 'is cut from'} ${others.map(({ name }) => name)} for ${forMs}`,
+    );
+    for (const way of ways) way.isBlocked = true;
+    this.#after(forMs, () => {
+      for (const way of ways) way.isBlocked = false;
+    });
+  }
+
+  #reset(): void {
+    const { world, internet } = this.#universe;
+    for (const connection of [...internet.connections]) {
+      if (world.random.fraction() < 0.5) continue;
+      if (world.random.fraction() < 0.5) connection.breakBoth();
+      else connection.resetAfterBytes = connection.receivedBytes + world.random.integer(3_000);
+    }
+    world.note('connections are reset');
+  }
+
+  #move(): void {
+    const { world } = this.#universe;
+    const machine = this.#machine();
+    const addresses = [`10.0.1.${this.#nextAddress++ % 250}`];
+    if (world.random.fraction() < 0.2) addresses.push(`fd00::${this.#nextAddress}`);
+    if (world.random.fraction() < 0.2) addresses.push(...machine.host.addresses);
+    this.#universe.moveTo(machine, addresses, this.#oneOf([0, 0, 10_000, 60_000]));
+  }
+
+  #flap(): void {
+    const { host, name } = this.#machine();
+    const addresses = [...host.addresses];
+    host.addresses.clear();
+    this.#universe.world.note(`${name} has no address`);
+    const forMs = this.#duration(30_000);
+    const comeBack = (): void => {
+      if (host.addresses.size === 0) for (const address of addresses) host.addresses.add(address);
+    };
+    // Also when everything is healed meanwhile: nobody else gives the address back.
+    this.#universe.world.at(forMs, comeBack);
+  }
+
+  #swap(): void {
+    const { machines } = this.#universe;
+    const one = this.#machine();
+    const other = this.#oneOf(machines.filter((machine) => machine !== one));
+    const ofOne = [...one.host.addresses];
+    const ofOther = [...other.host.addresses];
+    if (ofOne.length === 0 || ofOther.length === 0) return;
+    const staleMs = this.#oneOf([0, 5_000, 60_000]);
+    this.#universe.moveTo(one, ofOther, staleMs);
+    this.#universe.moveTo(other, ofOne, staleMs);
+  }
+
+  #troubleNames(): void {
+    const { names, world } = this.#universe;
+    const { host } = this.#machine();
+    const { hostName } = this.#machine();
+    const trouble = this.#oneOf<NameTrouble>(['NOT_FOUND', 'SERVER_FAILED', 'SILENT']);
+    names.trouble(host, hostName, trouble);
+    world.note(`${host.name} asks for ${hostName}: ${trouble}`);
+    this.#after(this.#duration(60_000), () => names.trouble(host, hostName, undefined));
+  }
+
+  /** The name answers with addresses of others, of nobody, and sometimes with the right one among them. */
+  #mislead(): void {
+    const { names, world, hosts } = this.#universe;
+    const machine = this.#machine();
+    const right = names.addressesOf(machine.hostName);
+    const wrong = [...this.#machine().host.addresses, `10.9.9.${world.random.integer(200)}`];
+    const answer = world.random.fraction() < 0.6 ? [...wrong, ...right] : wrong;
+    names.set(machine.hostName, answer, hosts);
+    world.note(`${machine.hostName} is said to be ${answer}`);
+    this.#after(this.#duration(30_000), () => names.set(machine.hostName, [...machine.host.addresses], hosts));
+  }
+
+  #slowDisk(): void {
+    const { world } = this.#universe;
+    const { disk, name } = this.#machine();
+    const syncMs = this.#duration(world.random.fraction() < 0.2 ? 10_000 : 100);
+    disk.syncMs = () => syncMs * (0.5 + world.random.fraction());
+    world.note(`${name} syncs in ${syncMs} ms`);
+    this.#after(this.#duration(20_000), () => {
+      disk.syncMs = () => 0.3;
+    });
+  }
+
+  #failSync(): void {
+    const machine = this.#machine();
+    const outcome = this.#oneOf(['there', 'lost', 'there', 'lost', 'unknown'] as const);
+    this.#universe.world.note(`the disk of ${machine.name} fails: ${outcome}`);
+    machine.failSync(outcome, 100 + this.#duration(5_000));
+    if (outcome !== 'unknown') return;
+    const { process } = machine;
+    this.#after(8_000, () => {
+      if (machine.process !== process) return;
+      machine.kill();
+      this.#restart(machine);
+    });
+  }
+
+  #fillDisk(): void {
+    const machine = this.#machine();
+    this.#universe.world.note(`the disk of ${machine.name} is full`);
+    machine.setFull(true);
+    this.#after(this.#duration(20_000), () => machine.setFull(false));
+  }
+
+  #limitQueue(): void {
+    const machine = this.#machine();
+    const { running } = machine;
+    const local = running?.manager.status().filter(({ queue }) => queue.startsWith('in-')) ?? [];
+    if (running === undefined || local.length === 0) return;
+    const { queue } = this.#oneOf(local);
+    this.#quietly(running.manager.declareQueue(queue, { quotaMessages: 1 + this.#universe.world.random.integer(3) }));
+    this.#after(this.#duration(30_000), () => this.#liftQuota(machine, queue));
+  }
+
+  #liftQuota(machine: SimulatedMachine, queue: string): void {
+    if (queue.startsWith('in-')) this.#quietly(machine.running?.manager.declareQueue(queue, {}));
+  }
+
+  #jumpClock(): void {
+    const { host, name } = this.#machine();
+    const byMs = this.#oneOf([86_400_000, -86_400_000, 3_600_000, -20_000]);
+    host.wallOffsetMs += byMs;
+    this.#universe.world.note(`the wall clock of ${name} jumps by ${byMs}`);
+  }
+
+  #breakListener(): void {
+    const { host } = this.#machine();
+    for (const listener of [...this.#universe.internet.listeners]) if (listener.host === host) listener.break();
+  }
+
+  #operate(): void {
+    const machine = this.#machine();
+    const { running } = machine;
+    const outgoing = running?.manager.status().filter(({ queue }) => queue.includes('@')) ?? [];
+    if (running === undefined || outgoing.length === 0) return;
+    const { queue } = this.#oneOf(outgoing);
+    switch (this.#oneOf(['hold', 'retry', 'purge', 'park'] as const)) {
+      case 'hold':
+        this.#universe.world.note(`${queue} of ${machine.name} is held`);
+        this.#quietly(running.transfer.hold(queue, 'an operator of the simulation'));
+        this.#after(this.#duration(30_000), () => this.#releaseHolds(machine));
+        return;
+      case 'retry':
+        running.transfer.retry(queue);
+        return;
+      case 'purge':
+        this.#quietly(this.#takeAway(machine, queue, 'purged'));
+        return;
+      case 'park':
+        this.#quietly(this.#takeAway(machine, queue, 'parked'));
+        return;
+    }
+  }
+
+  #releaseHolds(machine: SimulatedMachine): void {
+    const { running } = machine;
+    if (running === undefined) return;
+    for (const { queue } of running.manager.status()) {
+      if (queue.includes('@')) this.#quietly(running.transfer.release(queue));
+    }
+  }
+
+  /** As the operators' verbs do it: a page is locked, and leaves in one unit. */
+  async #takeAway(machine: SimulatedMachine, queue: string, how: 'purged' | 'parked'): Promise<void> {
+    const { running } = machine;
+    if (running === undefined) return;
+    const { manager } = running;
+    const page = await manager.takePage({ queue, countMax: 5, withBodies: true }, () => true);
+    const work = manager.begin();
+    const messages = page.taken.map(({ message }) => this.#universe.ledger.get(readId(message.body ?? EMPTY) ?? -1));
+    const ends = messages.map((message) => message?.end);
+    try {
+      for (const { message, delivery } of page.taken) {
+        delivery.complete(work);
+        if (how === 'purged') continue;
+        const copy = {
+          destination: { queue: PARKED },
+          headers: {},
+          headerBytes: delivery.headers,
+          body: delivery.body,
+        };
+        await manager.send([{ ...copy, priority: message.priority }], work);
+      }
+      for (const message of messages) if (message !== undefined) message.end = how;
+      await work.commit();
+      this.#universe.world.note(`${page.taken.length} messages of ${queue} of ${machine.name} are ${how}`);
+    } catch (error) {
+      work.rollback();
+      if (work.state !== 'rolledBack') throw error;
+      for (const [index, message] of messages.entries()) if (message !== undefined) message.end = ends[index];
+      for (const { delivery } of page.taken) delivery.release();
+      throw error;
+    }
+  }
+
+  #incident(): void {
+    const { world, ledger } = this.#universe;
+    const machine = this.#machine();
+    const backup = this.#backups.get(machine);
+    switch (this.#oneOf(['backUp', 'backUp', 'restore', 'lose'] as const)) {
+      case 'backUp':
+        if (machine.disk.memory.database === undefined) return;
+        world.note(`${machine.name} is backed up`);
+        this.#backups.set(machine, machine.disk.backUp());
+        return;
+      case 'restore':
+        if (backup === undefined) return;
+        machine.kill();
+        ledger.incident(machine.name, 'its store goes back to a backup');
+        machine.disk.restore(backup, this.#universe.nextLineage());
+        break;
+      case 'lose':
+        machine.kill();
+        ledger.incident(machine.name, 'its store is lost');
+        machine.disk.lose(this.#universe.nextLineage());
+        break;
+    }
+    this.#after(this.#duration(5_000), () => this.#restart(machine));
+  }
+
+  /** What an operator asks for may fail, as when the process dies meanwhile. */
+  #quietly(promise: Promise<unknown> | undefined): void {
+    promise?.catch((error: unknown) => {
+      if (isPosthornError(error)) this.#universe.coverage.count(`operator ${error.code}`);
+      else
+        this.#universe.world.fail('uncaught rejection', error instanceof Error ? String(error.stack) : String(error));
+    });
+  }
+}
+
+/** Weights of the faults against each other, and how long it is quiet between two. */
+export interface FaultRates {
+  readonly meanPauseMs: number;
+  readonly kill: number;
+  readonly powerOff: number;
+  readonly pause: number;
+  readonly partition: number;
+  readonly reset: number;
+  readonly move: number;
+  readonly flap: number;
+  readonly swap: number;
+  readonly names: number;
+  readonly mislead: number;
+  readonly slowDisk: number;
+  readonly failSync: number;
+  readonly full: number;
+  readonly quota: number;
+  readonly clock: number;
+  readonly listener: number;
+  readonly operator: number;
+  readonly incident: number;
+}
+
+const EMPTY = new Uint8Array(0);

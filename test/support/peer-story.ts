@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { setImmediate } from 'node:timers/promises';
 import { silentLogger } from '../../src/io/logger.ts';
 import { SimulatedIo } from '../../src/testing/simulated-io.ts';
 import type { PeerStatus } from '../../src/transfer/peers/peer-status.ts';
@@ -18,6 +17,7 @@ export class PeerStory {
   /** Statuses of all streams, whenever time moved. */
   readonly shown: PeerStatus[] = [];
   readonly #streams: FakeStream[] = [];
+  readonly #tlsChanged: (() => void)[] = [];
 
   constructor(options: PeerStoryOptions = {}) {
     this.io = new SimulatedIo({ seed: options.seed ?? 1 });
@@ -41,11 +41,16 @@ export class PeerStory {
         missingQueueGraceMs: 0,
         ...options.settings,
       },
-      tls: usesTls ? { material, onChange: () => undefined } : undefined,
+      tls: usesTls ? { material, onChange: (changed) => this.#tlsChanged.push(() => changed(material)) } : undefined,
       identity: () => ({ machine: 'alpha', storeId: '', instanceId: '', version: '', wallMs: 0, bodyBytesMax: 0 }),
       logger: silentLogger,
       open: (target) => this.hosts.open(target),
     });
+  }
+
+  /** The certificates of this machine were read again. */
+  renewCertificates(): void {
+    for (const changed of this.#tlsChanged) changed();
   }
 
   get nowMs(): number {
@@ -105,7 +110,7 @@ export class PeerStory {
 
   /** Promise reactions have run. */
   async settle(): Promise<void> {
-    await setImmediate();
+    await new Promise<void>((resolve) => this.io.timers.soon(resolve));
     for (const { queue } of this.#streams) this.#check(this.status(queue));
   }
 
@@ -123,6 +128,27 @@ export class PeerStory {
     );
     assert.match(text, /next try in [\d.]+ s \(attempt \d+\)\.$/);
   }
+}
+
+export const ANSWERS_AS_BETA = { machine: 'beta', does: 'answers' } as const;
+
+/** `beta` is at 10.0.0.2, and a message for it waits. */
+export async function connectedToBeta(options: { readonly isLoaded?: boolean } = {}) {
+  const story = new PeerStory();
+  story.names.set('beta', ['10.0.0.2']);
+  story.hosts.put('10.0.0.2', ANSWERS_AS_BETA);
+  const stream = await story.stream('orders@beta', options);
+  await story.until('connected', () => story.status('orders@beta').state === 'CONNECTED', 1000);
+  return { story, stream };
+}
+
+/** `beta` is not reached for so long that the backoff is at its cap. */
+export async function longUnreached(story: PeerStory) {
+  const stream = await story.stream('orders@beta');
+  await story.advance(300_000);
+  const { state, attempt } = story.status('orders@beta');
+  assert.ok(state !== 'CONNECTED' && attempt > 5, `${attempt} attempts failed`);
+  return stream;
 }
 
 export interface StreamOptions {

@@ -50,9 +50,10 @@ const ORIGINS = {
   inbound: 'where it has just connected from, ',
 } as const satisfies Record<DialOutcome['origin'], string>;
 
-/** What says most about the cause: somebody who answered, then one who refused, then silence. */
+/** What says most about the cause: somebody who answered, then one who refused, then silence; at the name's addresses, if any. */
 function weightiest(outcomes: readonly DialOutcome[]): Reason {
-  const reasons = outcomes.map(({ reason }) => reason);
+  const named = outcomes.filter(({ origin }) => origin === 'name');
+  const reasons = (named.length > 0 ? named : outcomes).map(({ reason }) => reason);
   const silent: readonly Reason[] = ['UNREACHABLE', 'CONNECT_TIMEOUT', 'STALE_ADDRESS'];
   return (
     reasons.find(isRefusal) ??

@@ -1,7 +1,9 @@
 import type { Timer } from '../../io/io.ts';
+import { shownAddress } from '../../io/ip-address.ts';
 import type { NameAnswer } from '../../io/network.ts';
 import type { AttemptRound } from './attempt-round.ts';
 import { hasAddress } from './candidates.ts';
+import { isLoopbackAddress } from './loopback-address.ts';
 import type { PeerLink } from './peer-link.ts';
 import type { PeerOptions } from './peer-options.ts';
 
@@ -47,13 +49,18 @@ export class HeldLink {
     );
   }
 
-  /** Something happened to the way there, or to the machine. */
-  verify(options: { readonly mayHaveLostAddress: boolean }): void {
-    const { localAddress } = this.on.link;
-    const isOwn = hasAddress(this.#host.options.network.interfaceAddresses(), localAddress);
-    if (options.mayHaveLostAddress && !isOwn) this.#startSecond('own address gone');
-    // An answer that stays out shows as `silent`, a broken link as its end.
+  /** Something happened to the way there, or to the machine. An answer that stays out shows as `silent`. */
+  verify(): void {
+    if (this.isOwnAddressGone) this.#startSecond('own address gone');
+    // A link that closes tells it by its end.
     else this.on.link.ping().catch(() => undefined);
+  }
+
+  /** This machine has lost the address that the link began at. */
+  get isOwnAddressGone(): boolean {
+    const local = shownAddress(this.on.link.localAddress);
+    if (isLoopbackAddress(local)) return false;
+    return !this.#host.options.network.interfaceAddresses().some((address) => shownAddress(address) === local);
   }
 
   /** What the name says now. */

@@ -1,3 +1,4 @@
+import type { Link } from '../links/link.ts';
 import type { OutgoingStatus } from '../outgoing-status.ts';
 import type { Reason } from '../reasons.ts';
 import type { AttemptHistory } from './attempt-history.ts';
@@ -18,7 +19,7 @@ export interface PeerView {
     | { readonly kind: 'idle' | 'stopped' }
     | { readonly kind: 'resolving' | 'connecting'; readonly text: string }
     | { readonly kind: 'waiting'; readonly untilMs: number }
-    | { readonly kind: 'connected'; readonly isEncrypted: boolean };
+    | { readonly kind: 'connected'; readonly link: Pick<Link, 'isEncrypted' | 'heardMs'> };
   readonly lastFailure: DialFailure | undefined;
   readonly attempt: number;
   readonly history: AttemptHistory;
@@ -68,14 +69,14 @@ function stateOf(peer: PeerView, peerStream: PeerStream, nowMs: number): StateFi
     const text = `The store of this machine: ${failure ?? 'it failed'}; the stream tries again by itself.`;
     return { state: 'WAITING', reason: 'LOCAL_STORE', text, nextAttemptInMs: undefined };
   }
-  if (peer.doing.kind === 'connected') return onLink(peer, peer.doing, peerStream, nowMs);
+  if (peer.doing.kind === 'connected') return onLink(peer, peer.doing.link, peerStream, nowMs);
   if (state === 'paused' && !wantsLink(peerStream, nowMs)) return paused(peer, peerStream, nowMs);
   return stream.needsLink ? withoutLink(peer, nowMs) : nothingToSend('Nothing to send; no link.');
 }
 
 function onLink(
   peer: PeerView,
-  { isEncrypted }: { readonly isEncrypted: boolean },
+  { isEncrypted, heardMs }: Pick<Link, 'isEncrypted' | 'heardMs'>,
   peerStream: PeerStream,
   nowMs: number,
 ): StateFields {
@@ -86,7 +87,9 @@ function onLink(
   if (state === 'attached') {
     const last =
       lastAcknowledgedMs === undefined ? '' : `, last acknowledged ${seconds(nowMs - lastAcknowledgedMs)} ago`;
-    const text = `Connected to ${place}: ${unacknowledged} on the way${last}.`;
+    const quietMs = nowMs - heardMs;
+    const quiet = unacknowledged > 0 && quietMs >= QUIET_TOLD_MS ? `, nothing heard for ${seconds(quietMs)}` : '';
+    const text = `Connected to ${place}: ${unacknowledged} on the way${last}${quiet}.`;
     return { state: 'CONNECTED', reason: undefined, text, nextAttemptInMs: undefined };
   }
   if (!stream.needsLink) return nothingToSend(`Nothing to send; a link to ${place} is there.`);
@@ -133,6 +136,9 @@ function paused(peer: PeerView, { stream }: PeerStream, nowMs: number): StateFie
 function nothingToSend(text: string): StateFields {
   return { state: 'IDLE', reason: 'NOTHING_TO_SEND', text, nextAttemptInMs: undefined };
 }
+
+/** With messages on the way, an answer is asked for after 2 s. */
+const QUIET_TOLD_MS = 3000;
 
 /** By `DetachCode`; what is not here (out of sequence, taken over) settles itself with the next ATTACH. */
 const PAUSE_REASONS: Readonly<Record<string, Reason>> = {

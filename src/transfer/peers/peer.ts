@@ -14,6 +14,7 @@ import { isTroubledEnd, linkEndFailure } from './link-end-failure.ts';
 import { NameWatch } from './name-watch.ts';
 import { PeerLink } from './peer-link.ts';
 import type { PeerOptions } from './peer-options.ts';
+import { doingOf, LOOK_EVERY_MS, type PeerState } from './peer-state.ts';
 import { describePeerStream, type PeerStatus, type PeerView } from './peer-status.ts';
 import { type PeerStream, wantsLink } from './peer-stream.ts';
 
@@ -67,11 +68,10 @@ export class Peer {
   constructor(machine: string, options: PeerOptions) {
     this.machine = machine;
     this.#options = options;
-    const { settings, io } = options;
-    const override = settings.machines.get(machine);
-    this.#name = override?.host ?? machine;
-    this.#port = override?.port ?? settings.port;
-    this.#backoff = new Backoff(io.random);
+    const { host, port } = options.settings.machines.get(machine) ?? { host: machine, port: options.settings.port };
+    this.#name = host;
+    this.#port = port;
+    this.#backoff = new Backoff(options.io.random);
     this.#heldLinkHost = {
       machine,
       options,
@@ -111,17 +111,14 @@ export class Peer {
 
   describe(queue: string): PeerStatus | undefined {
     const stream = this.#streams.get(queue);
-    if (stream === undefined) return undefined;
-    return describePeerStream(this.#view, stream, this.#nowMs);
+    return stream === undefined ? undefined : describePeerStream(this.#view, stream, this.#nowMs);
   }
 
   stop(): void {
     const state = this.#state;
-    if (state.kind === 'stopped') return;
     this.#become({ kind: 'stopped' });
     for (const stream of this.#streams.values()) stream.pauseTimer?.cancel();
-    if (state.kind !== 'connected') return;
-    state.held.on.link.close('SHUTTING_DOWN', `The queue manager stops.`);
+    if (state.kind === 'connected') state.held.on.link.close('SHUTTING_DOWN', 'The queue manager stops.');
   }
 
   // Streams
@@ -164,7 +161,7 @@ export class Peer {
     round.start(answer);
   }
 
-  /** At once, but not more often than the first step of the backoff: a peer that connects in a loop is not dialled in one. */
+  /** At once, but no sooner than the backoff's first step after the last: a peer that connects in a loop is not dialled in one. */
   #beginSoon(): void {
     const leftMs = this.#beganMs + FIRST_MS - this.#nowMs;
     if (leftMs <= 0 || this.#lastFailure === undefined) this.#begin();
@@ -369,29 +366,14 @@ export class Peer {
   }
 }
 
-export type WakeReason = 'inbound connection' | 'interfaces changed' | 'resumed' | 'started' | 'operator';
+export type WakeReason =
+  | 'inbound connection'
+  | 'interfaces changed'
+  | 'resumed'
+  | 'started'
+  | 'operator'
+  | 'new certificates';
 
-type PeerState =
-  | { readonly kind: 'idle' }
-  | { readonly kind: 'trying'; readonly round: AttemptRound }
-  | { readonly kind: 'waiting'; readonly untilMs: number; readonly timer: Timer }
-  | { readonly kind: 'connected'; readonly held: HeldLink }
-  | { readonly kind: 'stopped' };
-
-function doingOf(state: PeerState): PeerView['doing'] {
-  if (state.kind === 'trying') return { kind: state.round.phase, text: state.round.text };
-  if (state.kind === 'connected') return { kind: 'connected', link: state.held.on.link };
-  return state;
-}
-
-/** At the latest; see `NameWatch.every`. While addresses are dialled, those that the name gets meanwhile join. */
-const LOOK_EVERY_MS = {
-  idle: undefined,
-  trying: 3000,
-  waiting: 9000,
-  connected: 36_000,
-  stopped: undefined,
-} as const satisfies Record<PeerState['kind'], number | undefined>;
 /** Attempts to greet, the first included: right after a change of addresses the way may not be there yet. */
 const GREETINGS = 3;
 /** A link that broke sooner counts as a failed attempt. */

@@ -36,6 +36,9 @@ export class Peers {
       turns: new DialTurns(io),
       track: (work) => this.#track(work),
     };
+    tls?.onChange(() => {
+      for (const peer of this.#peers.values()) peer.wake('new certificates');
+    });
   }
 
   /** Takes the stream into its hands: it gets a link whenever it needs one, until `stop`. */
@@ -47,7 +50,9 @@ export class Peers {
 
   /** A machine that sends to this one: it is dialled when the addresses of this one change, so that it learns of it. */
   know(machine: string): void {
-    if (machine.toLowerCase() !== this.#identity().machine.toLowerCase()) this.#peer(machine);
+    if (machine.toLowerCase() === this.#identity().machine.toLowerCase()) return;
+    // Without certificates anybody may claim any number of names.
+    if (this.#peers.size < KNOWN_MAX) this.#peer(machine);
   }
 
   /**
@@ -112,6 +117,9 @@ export class Peers {
     work.then(forget, forget);
   }
 }
+
+/** Machines that only send to this one; more are not dialled when its addresses change. */
+const KNOWN_MAX = 4096;
 
 export interface PeersOptions {
   readonly io: Io;

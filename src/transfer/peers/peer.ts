@@ -1,4 +1,3 @@
-import type { Timer } from '../../io/io.ts';
 import { ipAddress } from '../../io/ip-address.ts';
 import type { NameAnswer } from '../../io/network.ts';
 import type { OutgoingQueue } from '../../queues/transfer-door.ts';

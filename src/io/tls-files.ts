@@ -1,6 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import type { Timers } from './io.ts';
 import type { TlsMaterial } from './network.ts';
 
@@ -17,24 +16,6 @@ import type { TlsMaterial } from './network.ts';
  */
 export function openTlsFiles(files: TlsFilePaths, options: TlsFilesOptions): OpenTlsFiles {
   return new WatchedTlsFiles(files, options);
-}
-
-/**
- * Where a queue manager finds its files by itself; undefined when the directory has no key of a machine. The certificate of
- * an authority alone stands where others' certificates are made, and asks for nothing.
- */
-export function tlsFilesIn(directory: string): TlsFilePaths | undefined {
-  const files = tlsFilePaths(directory);
-  return existsSync(files.key) || existsSync(files.certificate) ? files : undefined;
-}
-
-/** The names that key, certificate and authorities have by convention. */
-export function tlsFilePaths(directory: string): TlsFilePaths {
-  return {
-    key: join(directory, 'machine.key'),
-    certificate: join(directory, 'machine.crt'),
-    authorities: join(directory, 'authority.crt'),
-  };
 }
 
 export interface TlsFilePaths {

@@ -192,6 +192,7 @@ async function deafPort(t: TestContext): Promise<number> {
 async function fillBacklog(t: TestContext, port: number): Promise<number> {
   for (let count = 0; count < 10; count++) {
     const filler = network.connect({ address: '127.0.0.1', port, timeoutMs: 200 });
+    // The first that is not taken says that the backlog is full.
     const connection = await filler.catch(() => undefined);
     if (connection === undefined) return count;
     t.after(() => connection.destroy());

@@ -99,7 +99,7 @@ async function describeKey(
       problems: isReadableByOthers(path) ? [`others may read ${path}: chmod 600 it`] : [],
     };
   } catch (error) {
-    if (!isPosthornError(error, 'KEYS_UNUSABLE')) throw error;
+    if (!isPosthornError(error, 'KEY_FILE_UNUSABLE')) throw error;
     return { ownIndex: undefined, problems: [error.message] };
   }
 }

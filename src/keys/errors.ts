@@ -22,8 +22,8 @@ export class NoAuthority extends PosthornError {
 }
 
 /** A file of keys or certificates cannot be used. Nothing was written. */
-export class KeysUnusable extends PosthornError {
-  readonly code = 'KEYS_UNUSABLE';
+export class KeyFileUnusable extends PosthornError {
+  readonly code = 'KEY_FILE_UNUSABLE';
 
   constructor(path: string, why: string, options?: ErrorOptions) {
     super(

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { exists, isSystemError, makePrivateDirectory, readBytes } from '../io/files.ts';
 import { parseCertificates, TlsFilesFailure } from '../io/tls-files.ts';
 import { writeWholeFile } from '../io/whole-file.ts';
-import { KeyExists, KeysUnusable } from './errors.ts';
+import { KeyExists, KeyFileUnusable } from './errors.ts';
 import type { CertificateAndKey } from './issue-certificate.ts';
 
 /** The names of the files. A queue manager finds `machine.*` and `authority.crt` in the folder `keys` of its directory. */
@@ -69,7 +69,7 @@ export async function readCertificates(path: string): Promise<readonly X509Certi
     return parseCertificates(text, 'certificate', path);
   } catch (error) {
     if (error instanceof TlsFilesFailure)
-      throw new KeysUnusable(path, 'it holds no whole certificate', { cause: error });
+      throw new KeyFileUnusable(path, 'it holds no whole certificate', { cause: error });
     throw error;
   }
 }
@@ -81,7 +81,7 @@ export async function readKey(path: string): Promise<{ readonly pem: string; rea
   try {
     return { pem, key: createPrivateKey(pem) };
   } catch (error) {
-    throw new KeysUnusable(path, 'it holds no key', { cause: error });
+    throw new KeyFileUnusable(path, 'it holds no key', { cause: error });
   }
 }
 
@@ -90,7 +90,7 @@ async function readText(path: string): Promise<string | undefined> {
   try {
     return Buffer.from(await readBytes(path)).toString('utf8');
   } catch (error) {
-    throw new KeysUnusable(path, `it cannot be read (${error instanceof Error ? error.message : String(error)})`, {
+    throw new KeyFileUnusable(path, `it cannot be read (${error instanceof Error ? error.message : String(error)})`, {
       cause: error,
     });
   }

@@ -4,7 +4,7 @@ import type { Io } from '../io/io.ts';
 import { nameIn } from '../io/tls-proof.ts';
 import { writeWholeFile } from '../io/whole-file.ts';
 import { parseAddress } from '../message/address.ts';
-import { KeysUnusable, NoAuthority } from './errors.ts';
+import { KeyFileUnusable, NoAuthority } from './errors.ts';
 import { type CertificateAndKey, issueCertificate } from './issue-certificate.ts';
 import {
   type KeyFiles,
@@ -23,7 +23,7 @@ import { CLOCK_DIFFERENCE_MS, DAY_MS } from './make-authority.ts';
  *
  * @throws {InvalidAddress} `machine` is no name of a machine
  * @throws {NoAuthority} the directory has none
- * @throws {KeysUnusable} what is there cannot be used, or has expired
+ * @throws {KeyFileUnusable} what is there cannot be used, or has expired
  * @throws {KeyExists} `out` has a key already, and `replaces` is not set; nothing was written
  */
 export async function makeMachineCertificate(
@@ -39,7 +39,7 @@ export async function makeMachineCertificate(
   const nowMs = io.clock.wallNowMs();
   const notAfterMs = Math.min(nowMs + days * DAY_MS, authority.notAfterMs);
   if (notAfterMs <= nowMs)
-    throw new KeysUnusable(
+    throw new KeyFileUnusable(
       keyFiles(directory, 'authority').certificate,
       `it expired on ${authority.certified.validTo}`,
     );
@@ -94,7 +94,7 @@ async function readAuthority(directory: string): Promise<Authority> {
   if (certificates === undefined) throw new NoAuthority(files.certificate);
   const certified = certificates.find((certificate) => certificate.checkPrivateKey(key.key));
   if (certified === undefined)
-    throw new KeysUnusable(files.certificate, `none of its certificates is of the key ${files.key}`);
+    throw new KeyFileUnusable(files.certificate, `none of its certificates is of the key ${files.key}`);
   return {
     issuer: { certificate: certified.toString(), key: key.pem },
     certified,

@@ -167,7 +167,7 @@ describe('when machines need certificates', { concurrency: 2 }, () => {
     const made = await makeMachineCertificate(data.path, 'alpha', { ...options, io: later(0) });
     assert.ok(Math.abs(made.notAfterMs - authority.notAfterMs) < 1000);
     await assert.rejects(makeMachineCertificate(data.path, 'alpha', { replaces: true, io: later(101) }), {
-      code: 'KEYS_UNUSABLE',
+      code: 'KEY_FILE_UNUSABLE',
       message: /it expired on/,
     });
   });

@@ -17,7 +17,8 @@ export class StreamStory {
   readonly world: SimulatedIo;
   readonly alpha: SendingMachine;
   readonly beta: ReceivingMachine;
-  readonly links: MemoryLink[] = [];
+  readonly clones: SendingMachine[] = [];
+  links: MemoryLink[] = [];
 
   constructor(options: { readonly seed?: number; readonly onReplacedStore?: 'resend' | 'hold' } = {}) {
     this.world = new SimulatedIo({ seed: options.seed ?? 11 });
@@ -35,12 +36,21 @@ export class StreamStory {
   }
 
   /** A new link; streams of alpha that need one are attached, and attach again by themselves. */
-  connect(): MemoryLink {
-    const link = new MemoryLink(this.alpha.identity(), this.beta.identity());
+  connect(from: SendingMachine = this.alpha): MemoryLink {
+    this.links = this.links.filter((link) => !link.isCut);
+    const link = new MemoryLink(from.identity(), this.beta.identity());
     this.links.push(link);
     this.beta.accept(link.acceptor);
-    this.alpha.use(link.dialer);
+    from.use(link.dialer);
     return link;
+  }
+
+  /** A machine with a copy of alpha's disk, beside alpha; it does not run yet. */
+  cloneOfAlpha(): SendingMachine {
+    const clone = new SendingMachine(this.world, undefined, 'alpha');
+    clone.machine.restore(this.alpha.machine.backUp());
+    this.clones.push(clone);
+    return clone;
   }
 
   /** Hands frames over and waits for the stores until nothing moves any more. */
@@ -50,7 +60,7 @@ export class StreamStory {
       let hasMoved = false;
       for (const link of this.links) while (link.deliver('data') || link.deliver('answers')) hasMoved = true;
       await turn();
-      const isStill = !hasMoved && this.#activity() === before && this.alpha.onTheWay + this.beta.onTheWay === 0;
+      const isStill = !hasMoved && this.#activity() === before && this.#onTheWay() === 0;
       stillTurns = isStill ? stillTurns + 1 : 0;
     }
   }
@@ -60,7 +70,7 @@ export class StreamStory {
     for (let stillTurns = 0; stillTurns < STILL_TURNS; ) {
       const before = this.#activity();
       await turn();
-      const isStill = this.#activity() === before && this.alpha.onTheWay + this.beta.onTheWay === 0;
+      const isStill = this.#activity() === before && this.#onTheWay() === 0;
       stillTurns = isStill ? stillTurns + 1 : 0;
     }
   }
@@ -78,7 +88,15 @@ export class StreamStory {
   }
 
   #activity(): number {
-    return this.alpha.machine.activity + this.beta.machine.activity;
+    return this.#machines().reduce((sum, { activity }) => sum + activity, 0);
+  }
+
+  #onTheWay(): number {
+    return this.#machines().reduce((sum, { onTheWay }) => sum + onTheWay, 0);
+  }
+
+  #machines(): readonly MemoryMachine[] {
+    return [this.alpha.machine, this.beta.machine, ...this.clones.map(({ machine }) => machine)];
   }
 }
 
@@ -103,8 +121,8 @@ export class SendingMachine {
     return there(this.#manager);
   }
 
-  get onTheWay(): number {
-    return this.machine.onTheWay;
+  get isRunning(): boolean {
+    return this.#manager !== undefined;
   }
 
   /** Of the only outgoing queue, mostly. */
@@ -142,6 +160,8 @@ export class SendingMachine {
   }
 
   use(end: MemoryLinkEnd): void {
+    // What still comes on the link before is for attachments that are over.
+    this.#link?.channels.clear();
     this.#link = { end, credit: new SharedLinkCredit(end, this.machine.io.timers), channels: new Map() };
     const { channels } = this.#link;
     end.listen({
@@ -223,8 +243,8 @@ export class ReceivingMachine {
     return there(this.#manager);
   }
 
-  get onTheWay(): number {
-    return this.machine.onTheWay;
+  get isRunning(): boolean {
+    return this.#manager !== undefined;
   }
 
   identity(): Identity {

@@ -10,6 +10,10 @@ import type { LinkCredit } from './stream.ts';
 /**
  * Sends the messages of one outgoing queue over one attachment, frame by frame, within the windows.
  *
+ *     idle ──schedule()──▶ scheduled ──its turn──▶ a frame ──more to send──▶ scheduled
+ *      ▲                                             ├──nothing, window, link──▶ idle, until somebody schedules again
+ *      └────────────goOn()──────── stopped ◀─────────┘ something must become durable first
+ *
  * It takes a message, looks whether anything stands in its way, and only then numbers it. A message that was taken and has
  * to wait is kept (`#next`); nothing behind it is sent before.
  */
@@ -20,6 +24,8 @@ export class DataSender {
   /** What the receiver has confirmed on this attachment; the sender's store may still be behind. */
   #confirmedSeq: number;
   #onTheWayBytes = 0;
+  #isScheduled = false;
+  #stop: Stop | undefined;
   #isOver = false;
 
   constructor(options: DataSenderOptions) {
@@ -27,10 +33,58 @@ export class DataSender {
     this.#confirmedSeq = options.ledger.ackedSeq;
   }
 
+  /** What must become durable before anything more is sent. */
+  get stop(): Stop | undefined {
+    return this.#stop;
+  }
+
+  /** Sends when its turn comes; harmless when there is nothing to send. */
+  schedule(): void {
+    const { credit } = this.#options;
+    if (this.#isScheduled || !this.#mayGo()) return;
+    this.#isScheduled = true;
+    credit.schedule(() => {
+      this.#isScheduled = this.#mayGo() && this.#takeTurn();
+      return this.#isScheduled;
+    });
+  }
+
+  /** What it was stopped by is out of the way. */
+  goOn(): void {
+    this.#stop = undefined;
+    this.schedule();
+  }
+
+  #mayGo(): boolean {
+    return !this.#isOver && this.#stop === undefined && this.#options.mayGo();
+  }
+
+  /** True when there is more to send, now or when credit is given back. */
+  #takeTurn(): boolean {
+    let obstacle: Obstacle;
+    try {
+      obstacle = this.#sendFrame();
+    } catch (error) {
+      this.#options.failed(error);
+      return false;
+    }
+    switch (obstacle.kind) {
+      case 'frameFull':
+      case 'noCredit':
+        return true;
+      case 'unreserved':
+      case 'unsendable':
+        this.#stop = obstacle;
+        this.#options.stopped();
+        return false;
+      default:
+        return false;
+    }
+  }
+
   /** Sends one frame, when there is anything to send, and tells what stands in the way of the next. */
-  sendFrame(): Obstacle {
+  #sendFrame(): Obstacle {
     const { link, channel, ledger, queue } = this.#options;
-    if (this.#isOver) return NOTHING;
     if (link.waitingBytes >= LINK_WAITING_BYTES_MAX) return LINK_BUSY;
     const firstSeq = ledger.sent.lastSeq + 1;
     const messages: DataMessage[] = [];
@@ -72,8 +126,8 @@ export class DataSender {
     return true;
   }
 
-  /** What was taken and cannot be sent has left the queue. */
-  dropNext(): void {
+  /** What was taken and cannot be sent is leaving the queue: whoever ends this must not give it back. */
+  handOverNext(): void {
     this.#next = undefined;
   }
 
@@ -85,7 +139,9 @@ export class DataSender {
     this.putBackNext();
   }
 
+  /** Gives back what was taken and not sent: nothing is sent for a while. */
   putBackNext(): void {
+    this.#stop = undefined;
     if (this.#next === undefined) return;
     const { position } = this.#next;
     this.#next = undefined;
@@ -143,10 +199,15 @@ export interface DataSenderOptions {
   /** As the receiver granted them. */
   readonly windowMessages: number;
   readonly windowBytes: number;
+  /** False while nothing may be sent, as on hold. */
+  readonly mayGo: () => boolean;
+  /** There is something in `stop`. */
+  readonly stopped: () => void;
+  readonly failed: (error: unknown) => void;
 }
 
 /** Why no more is sent now. */
-export type Obstacle =
+type Obstacle =
   /** Nothing is there; the queue tells when there is. */
   | { readonly kind: 'nothing' }
   /** The frame is full, the next one may go at once. */
@@ -157,11 +218,14 @@ export type Obstacle =
   | { readonly kind: 'noCredit' }
   /** Goes on when the link is drained. */
   | { readonly kind: 'linkBusy' }
-  /** The time of the next message is over: expiry takes it away. */
+  /** The time of the next message is over: it is given back, and expiry takes it away, which the queue tells. */
   | { readonly kind: 'expired' }
+  | Stop;
+
+export type Stop =
   /** Goes on when the reservation is durable. */
   | { readonly kind: 'unreserved'; readonly position: number }
-  /** Goes on when the message has left durably. */
+  /** Goes on when the message has left durably: the numbers of those behind it depend on that. */
   | { readonly kind: 'unsendable'; readonly entry: WindowEntry; readonly code: string; readonly text: string };
 
 const NOTHING: Obstacle = { kind: 'nothing' };

@@ -1,6 +1,6 @@
 import { failpoint } from '../../io/failpoint.ts';
 import type { Logger } from '../../io/logger.ts';
-import { PosthornError } from '../../message/posthorn-error.ts';
+import { invariant, PosthornError } from '../../message/posthorn-error.ts';
 import type { DeliverAnswer, TransferDoor } from '../../queues/transfer-door.ts';
 import type { UnitOfWork } from '../../transactions/unit-of-work.ts';
 import type { Acked, Attach, Data, DataMessage, DetachCode, MessageRefusalCode } from '../wire/frames.ts';
@@ -13,35 +13,36 @@ import { readRow } from './state-rows.ts';
 import { type IncomingRow, incomingKey } from './stream-rows.ts';
 
 /**
- * The receiver's end of one epoch of one stream: what came in, in the order of its numbers, becomes durable together with
- * the number of the last one, and only then is acknowledged.
+ * The receiver's end of one stream: what came in, in the order of its numbers, becomes durable together with the number of
+ * the last one, and only then is acknowledged.
  *
  * Invariants
- * - One attachment at a time; a later one ends the one before, and is answered when the unit under way has ended. So what
- *   ATTACHED says is durable, and nothing of an older attachment is enqueued after it.
+ * - One attachment at a time, whatever its epoch; a later one ends the one before, and is answered when the unit under way
+ *   has ended. So what ATTACHED says is durable, and nothing of an older attachment is enqueued after it: of two epochs
+ *   that do not know of each other (a copied store), the second is found out by the row of the first.
  * - One unit at a time. What comes in meanwhile waits (`#waiting`), within the window that was granted.
- * - `#row` is what is durable; after a unit whose outcome is unknown it is read again before anything is answered.
+ * - `#row` is what is durable; after a unit whose outcome is unknown, and for another epoch, it is read again.
  */
 export class IncomingStream {
-  readonly key: string;
   readonly queue: string;
   readonly #options: IncomingStreamOptions;
   #attachment: IncomingAttachment | undefined;
+  /** Of the row in memory; undefined: it must be read. */
+  #epoch: string | undefined;
   #row: IncomingRow | undefined;
   #digest: Digest = EMPTY_DIGEST;
-  #isRead = false;
   #waiting: DataMessage[] = [];
   #waitingBytes = 0;
   #unit: { readonly messages: number; readonly bytes: number } | undefined;
   #isWaitingForRoom = false;
   /** What the sender has made durable of our acknowledgements. */
   #senderAcked = 0;
-  #whenIdle: (() => void)[] = [];
+  #whenUnitEnded: (() => void)[] = [];
+  #attaching = Promise.resolve();
+  #attachingCount = 0;
 
   constructor(options: IncomingStreamOptions) {
-    const { storeId, queue, epoch } = options;
-    this.key = incomingKey(storeId, queue, epoch);
-    this.queue = queue;
+    this.queue = options.queue;
     this.#options = options;
   }
 
@@ -51,20 +52,34 @@ export class IncomingStream {
 
   /** Nobody uses it and nothing is under way: it can be forgotten and read again. */
   get isIdle(): boolean {
-    return this.#attachment === undefined && this.#unit === undefined && !this.#isWaitingForRoom;
+    const isUnused = this.#attachment === undefined && this.#attachingCount === 0;
+    return isUnused && this.#unit === undefined && !this.#isWaitingForRoom;
   }
 
-  /** Answers ATTACHED, or DETACHED, when nothing is under way any more. */
-  async attach(attachment: IncomingAttachment, frame: Attach): Promise<void> {
+  /** Answers ATTACHED, or DETACHED, when nothing is under way any more, also no other attach. */
+  attach(attachment: IncomingAttachment, frame: Attach): Promise<void> {
     // The new one first: a stream that nobody uses is forgotten.
     const former = this.#attachment;
     this.#attachment = attachment;
     former?.detach('TAKEN_OVER', TAKEN_OVER, TAKEN_OVER_RETRY_MS);
     this.#dropWaiting();
+    this.#attachingCount++;
+    this.#attaching = this.#attaching
+      .then(() => this.#answer(attachment, frame))
+      .then(() => {
+        this.#attachingCount--;
+        this.#tellIdle();
+      });
+    return this.#attaching;
+  }
+
+  /** Never rejects. */
+  async #answer(attachment: IncomingAttachment, frame: Attach): Promise<void> {
     try {
-      await this.#idle();
+      await this.#unitEnded();
+      if (this.#attachment !== attachment) return;
       const answer = await this.#readAnswer(attachment, frame);
-      if (this.#attachment !== attachment || attachment.state !== 'loading') return;
+      if (this.#attachment !== attachment) return;
       failpoint('transfer.before-attached');
       if (answer.kind === 'wentBack') this.leave(attachment);
       else attachment.state = 'open';
@@ -72,15 +87,10 @@ export class IncomingStream {
       const window = { windowMessages: STREAM_WINDOW_MESSAGES, windowBytes: STREAM_WINDOW_BYTES };
       attachment.link.send({ type: 'attached', channel: attachment.channel, last, digest, refused, ...window });
     } catch (error) {
-      this.#isRead = false;
+      this.#epoch = undefined;
       this.#options.logger.warn(`A stream to '${this.queue}' cannot be read: ${reasonOf(error)}`, { error });
       if (this.#attachment === attachment) this.#detach('STORE_RECOVERING', reasonOf(error), STORE_RETRY_MS);
     }
-  }
-
-  /** Ends the attachment that there is: a later epoch attaches. */
-  takeOver(): void {
-    this.#detach('TAKEN_OVER', TAKEN_OVER, TAKEN_OVER_RETRY_MS);
   }
 
   /** The channel or its link is gone; nothing is said on it any more. */
@@ -114,19 +124,16 @@ export class IncomingStream {
   }
 
   async #readAnswer(attachment: IncomingAttachment, frame: Attach): Promise<AttachAnswer> {
-    const { door, storeId, queue, epoch } = this.#options;
-    if (!this.#isRead) this.#use(await readRow<IncomingRow>(door, this.key));
-    const { formerEpochs } = frame;
+    const { door, storeId, queue } = this.#options;
+    const { epoch, formerEpochs, acked } = frame;
+    const row =
+      this.#epoch === epoch ? this.#row : await readRow<IncomingRow>(door, incomingKey(storeId, queue, epoch));
     const { machine } = attachment;
-    this.#use(await tidyFormerEpochs(door, { storeId, queue, epoch, formerEpochs, machine, row: this.#row }));
-    this.#senderAcked = frame.acked;
-    return answerAttach({ row: this.#row, acked: frame.acked });
-  }
-
-  #use(row: IncomingRow | undefined): void {
-    this.#row = row;
-    this.#digest = parseDigest(row?.digest ?? '') ?? EMPTY_DIGEST;
-    this.#isRead = true;
+    this.#row = await tidyFormerEpochs(door, { storeId, queue, epoch, formerEpochs, machine, row });
+    this.#digest = parseDigest(this.#row?.digest ?? '') ?? EMPTY_DIGEST;
+    this.#epoch = epoch;
+    this.#senderAcked = acked;
+    return answerAttach({ row: this.#row, acked });
   }
 
   /** A single message may be larger than the window. */
@@ -172,7 +179,7 @@ export class IncomingStream {
       work.rollback();
     } else {
       this.#unit = unit;
-      door.setState(work, this.key, JSON.stringify(row));
+      door.setState(work, this.#key, JSON.stringify(row));
       failpoint('transfer.received-before-commit');
       try {
         await work.commit();
@@ -222,6 +229,12 @@ export class IncomingStream {
     return { messages, bytes, digest, refused, later, row: this.#rowAfter(fromMachine, messages, digest, refused) };
   }
 
+  get #key(): string {
+    const { storeId, queue } = this.#options;
+    invariant(this.#epoch !== undefined, 'messages are taken only in an epoch that is attached');
+    return incomingKey(storeId, queue, this.#epoch);
+  }
+
   #rowAfter(machine: string, messages: number, digest: Digest, refused: IncomingRow['refused']): IncomingRow {
     const former = this.#row;
     const known = former?.refused ?? [];
@@ -253,7 +266,7 @@ export class IncomingStream {
   #unitFailed(error: unknown, work: UnitOfWork): void {
     const text = reasonOf(error);
     this.#options.logger.warn(`Messages for '${this.queue}' could not be stored: ${text}`, { error });
-    if (work.state === 'unknown') this.#isRead = false;
+    if (work.state === 'unknown') this.#epoch = undefined;
     const isFull = error instanceof PosthornError && error.code === 'STORE_FULL';
     this.#detach(isFull ? 'STORE_FULL' : 'STORE_RECOVERING', text, isFull ? RETRY_MS.STORE_FULL : STORE_RETRY_MS);
   }
@@ -270,14 +283,14 @@ export class IncomingStream {
     this.#waitingBytes = 0;
   }
 
-  #idle(): Promise<void> | undefined {
+  #unitEnded(): Promise<void> | undefined {
     if (this.#unit === undefined) return undefined;
-    return new Promise((resolve) => this.#whenIdle.push(resolve));
+    return new Promise((resolve) => this.#whenUnitEnded.push(resolve));
   }
 
   #tellIdle(): void {
     if (this.#unit !== undefined) return;
-    for (const resolve of this.#whenIdle.splice(0)) resolve();
+    for (const resolve of this.#whenUnitEnded.splice(0)) resolve();
     if (this.isIdle) this.#options.idle();
   }
 }
@@ -287,7 +300,6 @@ export interface IncomingStreamOptions {
   readonly logger: Logger;
   readonly storeId: string;
   readonly queue: string;
-  readonly epoch: string;
   /** Told when nobody uses it and nothing is under way. */
   readonly idle: () => void;
 }

@@ -6,13 +6,12 @@ import { readSenders } from './former-epochs.ts';
 import { IncomingAttachment } from './incoming-attachment.ts';
 import { IncomingStream } from './incoming-stream.ts';
 import type { IncomingStreams } from './stream.ts';
-import { incomingKey } from './stream-rows.ts';
 
 /**
  * Opens the receiver's end of all streams of this machine. Reads who has sent here before; the streams themselves are read
  * when they attach, and forgotten when nobody uses them.
  *
- * A stream is known by the sender's store, the queue and the epoch; an attachment by its link and channel. An ATTACH on a
+ * A stream is known by the sender's store and the queue; an attachment by its link and channel. An ATTACH on a
  * channel in use ends what was there, without a word: the sender itself has begun anew.
  */
 export async function openIncomingStreams(options: IncomingStreamsOptions): Promise<IncomingStreams> {
@@ -75,21 +74,21 @@ class Receiver implements IncomingStreams {
   }
 
   #attach(link: Link, frame: Attach): void {
-    const { channel, queue, epoch, formerEpochs } = frame;
+    const { channel, queue } = frame;
     const { storeId, machine } = link.peer;
     const uses = this.#links.get(link) ?? new Map<number, Use>();
     this.#links.set(link, uses);
     const former = uses.get(channel);
     former?.stream.leave(former.attachment);
     uses.delete(channel);
+    if (uses.size >= CHANNELS_KEPT)
+      for (const [ended, use] of uses) if (use.attachment.state === 'ended') uses.delete(ended);
     if (uses.size >= CHANNELS_MAX) {
       link.close('MALFORMED', `More than ${CHANNELS_MAX} streams were attached on one link.`);
       return;
     }
     this.#senders.add(machine);
-    // What was sent in an epoch that is given up is sent again in this one: nothing of it may still come in.
-    for (const given of formerEpochs) this.#streams.get(incomingKey(storeId, queue, given))?.takeOver();
-    const stream = this.#streamOf(storeId, queue, epoch);
+    const stream = this.#streamOf(storeId, queue);
     const attachment = new IncomingAttachment(link, channel);
     uses.set(channel, { attachment, stream });
     void stream.attach(attachment, frame);
@@ -97,35 +96,31 @@ class Receiver implements IncomingStreams {
 
   #data(link: Link, frame: Data): void {
     const use = this.#links.get(link)?.get(frame.channel);
-    if (use === undefined) {
-      link.close('MALFORMED', `Messages came on channel ${frame.channel}, where no stream was attached.`);
+    if (use !== undefined) {
+      use.stream.data(use.attachment, frame);
       return;
     }
-    use.stream.data(use.attachment, frame);
+    const text = `No stream is attached on channel ${frame.channel}.`;
+    link.send({ type: 'detached', channel: frame.channel, code: 'OUT_OF_SEQUENCE', text, retryAfterMs: 1_000 });
   }
 
-  #streamOf(storeId: string, queue: string, epoch: string): IncomingStream {
-    const key = incomingKey(storeId, queue, epoch);
+  #streamOf(storeId: string, queue: string): IncomingStream {
+    const key = `${storeId}/${queue}`;
     const known = this.#streams.get(key);
     if (known !== undefined) return known;
     const { door, logger } = this.#options;
-    const stream: IncomingStream = new IncomingStream({
-      door,
-      logger,
-      storeId,
-      queue,
-      epoch,
-      idle: () => this.#forget(stream),
-    });
+    const stream = new IncomingStream({ door, logger, storeId, queue, idle: () => this.#forget(key) });
     this.#streams.set(key, stream);
     return stream;
   }
 
-  #forget(stream: IncomingStream): void {
-    if (this.#streams.get(stream.key) === stream) this.#streams.delete(stream.key);
+  #forget(key: string): void {
+    this.#streams.delete(key);
     if (this.#streams.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 }
 
+/** From here on those that have ended are forgotten. */
+const CHANNELS_KEPT = 1024;
 /** As many as one machine can have outgoing queues. */
 const CHANNELS_MAX = 32_767;

@@ -5,12 +5,13 @@ import type { OutgoingQueue, TransferDoor } from '../../queues/transfer-door.ts'
 import { isOutcomeUnknown } from '../../transactions/outcome-unknown.ts';
 import type { Link } from '../links/link.ts';
 import type { Acked, Attached, Detached, Frame, RefusedMessage } from '../wire/frames.ts';
-import { DataSender, type Obstacle } from './data-sender.ts';
+import { DataSender } from './data-sender.ts';
 import { OutgoingLedger } from './outgoing-ledger.ts';
 import { type Decision, reconcile } from './reconcile.ts';
 import type { LinkCredit, OutgoingStream, StreamEvent, StreamView } from './stream.ts';
 import { describeEvent } from './stream-event-text.ts';
 import type { HoldRow } from './stream-rows.ts';
+import { UnitTrouble } from './unit-trouble.ts';
 
 /**
  * Opens the sender's end of one outgoing queue: reads what is durable of it, and takes the messages over that a process
@@ -53,8 +54,8 @@ interface Attachment {
   readonly link: Link;
   readonly channel: number;
   readonly credit: LinkCredit;
+  /** While attached. */
   sender: DataSender | undefined;
-  isScheduled: boolean;
 }
 
 interface HoldChange {
@@ -75,10 +76,8 @@ class Stream implements OutgoingStream {
   /** What the receiver has confirmed, of which this store may not know yet. */
   #confirmedSeq = 0;
   #refused: RefusedMessage[] = [];
-  #obstacle: Obstacle | undefined;
   #mayLowerReservation = false;
-  #failure: { readonly text: string; readonly retry: Timer | undefined } | undefined;
-  #failures = 0;
+  readonly #units: UnitTrouble;
   #acknowledged = 0;
   #lastAcknowledgedMs: number | undefined;
   #stopping: (() => void) | undefined;
@@ -91,14 +90,15 @@ class Stream implements OutgoingStream {
     this.#ledger = ledger;
     this.#confirmedSeq = ledger.ackedSeq;
     this.#stopListening = options.queue.listen(() => this.#queueChanged());
+    this.#units = new UnitTrouble(options.io.timers, () => this.#tryAgain());
     options.door.onStoreCondition(({ state }) => {
-      if (state === 'ready' && this.#failure?.retry !== undefined) this.#retry();
+      if (state === 'ready') this.#units.retryNow();
     });
     this.#tell();
   }
 
   get needsLink(): boolean {
-    if (this.#isStopping || (this.#failure !== undefined && this.#failure.retry === undefined)) return false;
+    if (this.#isStopping || this.#units.isHopeless) return false;
     const { hold, sent } = this.#ledger;
     if (hold === undefined) return this.#options.queue.messages > 0;
     return hold.reason === 'OPERATOR' && sent.count > 0;
@@ -113,12 +113,12 @@ class Stream implements OutgoingStream {
       acknowledged: this.#acknowledged,
       lastAcknowledgedMs: this.#lastAcknowledgedMs,
       epoch: this.#ledger.row?.epoch,
-      failure: this.#failure?.text,
+      failure: this.#units.text,
     };
   }
 
   get #state(): StreamView['state'] {
-    if (this.#failure !== undefined) return 'failed';
+    if (this.#units.isTroubled) return 'failed';
     const { kind } = this.#phase;
     return kind === 'beginning' || kind === 'settling' ? 'attaching' : kind;
   }
@@ -130,7 +130,7 @@ class Stream implements OutgoingStream {
   attachTo(link: Link, channel: number, credit: LinkCredit): void {
     this.#endAttachment();
     if (this.#isStopping) return;
-    this.#attachment = { link, channel, credit, sender: undefined, isScheduled: false };
+    this.#attachment = { link, channel, credit, sender: undefined };
     this.#phase = BEGINNING;
     this.#step();
   }
@@ -163,7 +163,7 @@ class Stream implements OutgoingStream {
   }
 
   drained(): void {
-    this.#scheduleSending();
+    this.#sender?.schedule();
   }
 
   hold(by: string): Promise<void> {
@@ -193,7 +193,7 @@ class Stream implements OutgoingStream {
         };
       });
     }
-    this.#failure?.retry?.cancel();
+    this.#units.giveUp();
   }
 
   #changeHold(hold: HoldRow | undefined): Promise<void> {
@@ -205,7 +205,7 @@ class Stream implements OutgoingStream {
 
   /** The next thing that is to be made durable; nothing while something is under way. */
   #step(): void {
-    if (!this.#ledger.isBusy && this.#failure === undefined) this.#takeStep();
+    if (!this.#ledger.isBusy && !this.#units.isTroubled) this.#takeStep();
     this.#tell();
     if (!this.#ledger.isBusy) this.#stopping?.();
   }
@@ -231,8 +231,7 @@ class Stream implements OutgoingStream {
     const unit = this.#ledger.setHold(hold);
     unit.then(resolve, reject);
     this.#run(unit, () => {
-      this.#obstacle = undefined;
-      if (hold !== undefined) this.#attachment?.sender?.putBackNext();
+      if (hold !== undefined) this.#sender?.putBackNext();
       // A new epoch has begun; nothing is known of it, and no link was used since the hold.
       if (wasResync && hold === undefined) this.#nothingConfirmed();
     });
@@ -273,13 +272,25 @@ class Stream implements OutgoingStream {
     this.#nothingConfirmed();
     if (this.#phase !== phase) return;
     const attachment = this.#attachmentNow();
-    const { windowMessages, windowBytes } = answer;
-    const { queue } = this.#options;
-    attachment.sender = new DataSender({ ...attachment, queue, ledger: this.#ledger, windowMessages, windowBytes });
+    attachment.sender = this.#makeSender(attachment, answer);
     this.#phase = ATTACHED;
-    this.#obstacle = undefined;
-    this.#scheduleSending();
+    attachment.sender.schedule();
     this.#step();
+  }
+
+  #makeSender({ link, channel, credit }: Attachment, { windowMessages, windowBytes }: Attached): DataSender {
+    return new DataSender({
+      queue: this.#options.queue,
+      ledger: this.#ledger,
+      link,
+      channel,
+      credit,
+      windowMessages,
+      windowBytes,
+      mayGo: () => this.#ledger.hold === undefined && !this.#units.isTroubled,
+      stopped: () => this.#step(),
+      failed: (error) => this.#failed(error),
+    });
   }
 
   #beginNewEpoch(decision: Decision & { readonly kind: 'newEpoch' }, answer: Attached): void {
@@ -351,68 +362,63 @@ class Stream implements OutgoingStream {
   }
 
   #clearTheWay(): void {
-    const obstacle = this.#obstacle;
-    this.#obstacle = undefined;
-    if (obstacle?.kind === 'unreserved') {
-      if (obstacle.position > this.#ledger.reservedUpTo) {
-        this.#run(this.#ledger.reserve(obstacle.position + RESERVE_AHEAD));
-      }
-      this.#scheduleSending();
-    } else if (obstacle?.kind === 'unsendable') {
-      const { sender } = this.#attachmentNow();
-      // From here on it is the ledger's: whoever ends the attachment must not release it while it leaves.
-      sender?.dropNext();
-      const { entry, code, text } = obstacle;
-      this.#options.logger.warn(`A message of ${this.queue} goes to the dead-letter queue: ${text}`, { code });
-      this.#run(
-        this.#ledger.deadLetterUnsent(entry, code, text),
-        () => this.#scheduleSending(),
-        () => this.#options.queue.release(entry.position),
-      );
+    const sender = this.#sender;
+    const stop = sender?.stop;
+    if (sender === undefined || stop === undefined) return;
+    if (stop.kind === 'unreserved') {
+      if (stop.position <= this.#ledger.reservedUpTo) sender.goOn();
+      else this.#run(this.#ledger.reserve(stop.position + RESERVE_AHEAD), () => sender.goOn());
+      return;
     }
+    const { entry, code, text } = stop;
+    sender.handOverNext();
+    this.#options.logger.warn(`A message of ${this.queue} goes to the dead-letter queue: ${text}`, { code });
+    this.#run(
+      this.#ledger.deadLetterUnsent(entry, code, text),
+      () => sender.goOn(),
+      () => {
+        this.#options.queue.release(entry.position);
+        sender.goOn();
+      },
+    );
   }
 
-  /** Follows a unit of the ledger; `undo` runs when it proved not to be there. */
+  /** Follows a unit of the ledger; `undo` runs when it is proved not to be there. */
   #run(unit: Promise<void>, committed: () => void = () => {}, undo: () => void = () => {}): void {
     unit
       .then(() => {
-        this.#failures = 0;
+        this.#units.succeeded();
         committed();
-        this.#scheduleSending();
+        this.#sender?.schedule();
         this.#step();
       })
-      .catch((error: unknown) => this.#failed(error, undo));
+      .catch((error: unknown) => {
+        if (!isOutcomeUnknown(error)) undo();
+        this.#failed(error);
+      });
   }
 
-  #failed(error: unknown, undo: () => void): void {
+  #failed(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
-    const isUnknown = isOutcomeUnknown(error);
-    this.#options.logger.warn(`The outgoing queue ${this.queue} could not be written: ${reason}`, { error });
-    if (isUnknown) {
-      this.#failure = { text: reason, retry: undefined };
+    this.#options.logger.warn(`The outgoing queue ${this.queue} cannot go on: ${reason}`, { error });
+    this.#units.failed(error);
+    if (this.#units.isHopeless) {
       this.#endAttachment();
       this.#phase = DETACHED;
-    } else {
-      undo();
-      const delayMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** this.#failures++);
-      const retry = this.#options.io.timers.after(delayMs, () => this.#retry());
-      this.#failure = { text: reason, retry };
     }
     for (const { reject } of this.#holdChanges.splice(0)) reject(error);
     this.#tell();
     this.#stopping?.();
   }
 
-  #retry(): void {
-    this.#failure?.retry?.cancel();
-    this.#failure = undefined;
+  #tryAgain(): void {
     if (this.#isStopping) return;
-    this.#scheduleSending();
+    this.#sender?.schedule();
     this.#step();
   }
 
   #acked(frame: Acked): void {
-    const sender = this.#attachment?.sender;
+    const sender = this.#sender;
     if (this.#phase.kind !== 'attached' || sender === undefined || frame.seq <= this.#confirmedSeq) return;
     if (!sender.confirm(frame.seq)) {
       const text = `${this.queue}: sequence ${frame.seq} was acknowledged and never sent`;
@@ -421,7 +427,7 @@ class Stream implements OutgoingStream {
     }
     this.#confirmedSeq = frame.seq;
     for (const refusal of frame.refused) this.#refused.push(refusal);
-    this.#scheduleSending();
+    sender.schedule();
     this.#step();
   }
 
@@ -446,56 +452,12 @@ class Stream implements OutgoingStream {
 
   /** A message became visible or was given back, or a read has ended. */
   #queueChanged(): void {
-    if (this.#phase.kind === 'attached') this.#scheduleSending();
+    if (this.#sender !== undefined) this.#sender.schedule();
     else this.#tell();
   }
 
-  #scheduleSending(): void {
-    const attachment = this.#attachment;
-    if (this.#phase.kind !== 'attached' || attachment === undefined || attachment.isScheduled) return;
-    if (this.#ledger.hold !== undefined || this.#failure !== undefined || this.#obstacle !== undefined) return;
-    attachment.isScheduled = true;
-    attachment.credit.schedule(() => {
-      const hasMore = this.#sendFrame(attachment);
-      attachment.isScheduled = hasMore;
-      return hasMore;
-    });
-  }
-
-  #sendFrame(attachment: Attachment): boolean {
-    const { sender } = attachment;
-    if (this.#attachment !== attachment || sender === undefined || this.#phase.kind !== 'attached') return false;
-    if (this.#ledger.hold !== undefined || this.#failure !== undefined || this.#obstacle !== undefined) return false;
-    const obstacle = this.#trySending(sender);
-    switch (obstacle?.kind) {
-      case 'frameFull':
-      case 'noCredit':
-        return true;
-      case 'unreserved':
-      case 'unsendable':
-        this.#obstacle = obstacle;
-        this.#step();
-        return false;
-      case 'expired':
-        this.#obstacle = obstacle;
-        this.#options.io.timers.after(EXPIRY_WAIT_MS, () => {
-          if (this.#obstacle === obstacle) this.#obstacle = undefined;
-          this.#scheduleSending();
-        });
-        return false;
-      default:
-        return false;
-    }
-  }
-
-  /** A read of the queue that failed is told as a failure of the store. */
-  #trySending(sender: DataSender): Obstacle | undefined {
-    try {
-      return sender.sendFrame();
-    } catch (error) {
-      this.#failed(error, () => {});
-      return undefined;
-    }
+  get #sender(): DataSender | undefined {
+    return this.#attachment?.sender;
   }
 
   #noteAcknowledged(count: number): void {
@@ -511,8 +473,7 @@ class Stream implements OutgoingStream {
   }
 
   #endSending(): void {
-    this.#obstacle = undefined;
-    this.#attachment?.sender?.end();
+    this.#sender?.end();
     if (this.#attachment !== undefined) this.#attachment.sender = undefined;
   }
 
@@ -538,10 +499,6 @@ class Stream implements OutgoingStream {
 
 /** Sequences of the whole queue manager that are reserved at a time. */
 const RESERVE_AHEAD = 4096;
-const RETRY_MS_MIN = 1_000;
-const RETRY_MS_MAX = 30_000;
-/** How long expiry is left alone with a message whose time is over before the queue is looked at again. */
-const EXPIRY_WAIT_MS = 20;
 
 const DETACHED: Phase = { kind: 'detached' };
 const BEGINNING: Phase = { kind: 'beginning' };

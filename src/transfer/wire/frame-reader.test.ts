@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
-import { arbitraryData, arbitraryFrame } from '../../../test/support/arbitrary-frames.ts';
 import { encodeFrame } from './encode-frame.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FRAME_TYPES, type FrameType, frameTypeOf } from './frame-types.ts';
@@ -87,26 +85,6 @@ const plain = (frame: Frame): Frame =>
       };
 
 describe('frames on the wire', () => {
-  test('every frame comes out as it went in, however its bytes are cut', () => {
-    fc.assert(
-      fc.property(
-        fc.array(arbitraryFrame(), { minLength: 1, maxLength: 5 }),
-        fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 20 }),
-        (frames, lengths) => {
-          const bytes = Buffer.concat(frames.map(encodeFrame));
-          const pieces: Uint8Array[] = [];
-          for (let at = 0, turn = 0; at < bytes.byteLength; turn++) {
-            const length = lengths[turn % lengths.length] ?? 1;
-            pieces.push(bytes.subarray(at, at + length));
-            at += length;
-          }
-          assert.deepEqual(framesOf(pieces).map(plain), frames.map(plain));
-        },
-      ),
-      { numRuns: 300 },
-    );
-  });
-
   test('fault 23: a stream of frames cut at any byte gives the same frames as the whole one', () => {
     const frames: Frame[] = [
       { type: 'ping', id: 1 },
@@ -331,12 +309,3 @@ function messageOf(bodyBytes: number): Data['messages'][number] {
     isPossibleDuplicate: false,
   };
 }
-
-test('DATA of every shape keeps its messages apart', () => {
-  fc.assert(
-    fc.property(arbitraryData(), (frame) => {
-      assert.deepEqual(framesOf([encodeFrame(frame)]).map(plain), [plain(frame)]);
-    }),
-    { numRuns: 200 },
-  );
-});

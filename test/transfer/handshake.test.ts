@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { makeTlsMaterial } from '../../../test/simulator/simulated-tls.ts';
-import { acceptAt, dial, dialOptions, type TwoMachines, twoMachines } from '../../../test/support/two-machines.ts';
-import type { Connection } from '../../io/network.ts';
-import { encodeFrame } from '../wire/encode-frame.ts';
-import type { Frame } from '../wire/frames.ts';
-import { LinkFailure } from './link-failure.ts';
-import { type OpenLinkOptions, openLink } from './open-link.ts';
+import type { Connection } from '../../src/io/network.ts';
+import { LinkFailure } from '../../src/transfer/links/link-failure.ts';
+import { type OpenLinkOptions, openLink } from '../../src/transfer/links/open-link.ts';
+import { encodeFrame } from '../../src/transfer/wire/encode-frame.ts';
+import type { Frame } from '../../src/transfer/wire/frames.ts';
+import { makeTlsMaterial } from '../simulator/simulated-tls.ts';
+import { acceptAt, dial, dialOptions, type TwoMachines, twoMachines } from '../support/two-machines.ts';
 
 /** Why alpha does not get to beta; fails when it does. */
 async function failure(story: TwoMachines, changes: Partial<OpenLinkOptions> = {}): Promise<LinkFailure> {

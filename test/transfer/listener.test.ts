@@ -1,21 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { makeTlsMaterial } from '../../../test/simulator/simulated-tls.ts';
-import {
-  dial,
-  HeardLink,
-  type LinkMachine,
-  type TwoMachines,
-  twoMachines,
-} from '../../../test/support/two-machines.ts';
-import { silentLogger } from '../../io/logger.ts';
-import { NameFailure, type Names, type TlsMaterial } from '../../io/network.ts';
-import type { ListenSettings, NetworkSettings } from '../network-settings.ts';
-import { AddressWatch } from './address-watch.ts';
-import type { Link } from './link.ts';
-import { LinkFailure } from './link-failure.ts';
-import { Listener } from './listener.ts';
-import type { LookBack } from './probe-links.ts';
+import { silentLogger } from '../../src/io/logger.ts';
+import { NameFailure, type Names, type TlsMaterial } from '../../src/io/network.ts';
+import { AddressWatch } from '../../src/transfer/links/address-watch.ts';
+import type { Link } from '../../src/transfer/links/link.ts';
+import { LinkFailure } from '../../src/transfer/links/link-failure.ts';
+import { Listener } from '../../src/transfer/links/listener.ts';
+import type { LookBack } from '../../src/transfer/links/probe-links.ts';
+import type { ListenSettings, NetworkSettings } from '../../src/transfer/network-settings.ts';
+import { makeTlsMaterial } from '../simulator/simulated-tls.ts';
+import { dial, HeardLink, type LinkMachine, type TwoMachines, twoMachines } from '../support/two-machines.ts';
 
 interface ListenerChanges {
   readonly listen?: Partial<ListenSettings>;

@@ -1,12 +1,51 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Data, DataMessage, Frame, Identity, RefusedMessage } from '../../src/transfer/wire/frames.ts';
+import { encodeFrame } from './encode-frame.ts';
+import { FrameReader } from './frame-reader.ts';
+import { FRAME_TYPES, type FrameType } from './frame-types.ts';
+import type { Data, DataMessage, Frame, Identity, RefusedMessage } from './frames.ts';
+
+test('every frame comes out as it went in, however its bytes are cut', () => {
+  const seen = new Set<FrameType>();
+  fc.assert(
+    fc.property(
+      fc.array(arbitraryFrame(), { minLength: 1, maxLength: 5 }),
+      fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 20 }),
+      (frames, lengths) => {
+        const bytes = Buffer.concat(frames.map(encodeFrame));
+        const pieces: Uint8Array[] = [];
+        for (let at = 0, turn = 0; at < bytes.byteLength; turn++) {
+          const length = lengths[turn % lengths.length] ?? 1;
+          pieces.push(Uint8Array.from(bytes.subarray(at, at + length)));
+          at += length;
+        }
+        assert.deepEqual(framesOf(pieces), frames);
+        for (const { type } of frames) seen.add(type);
+      },
+    ),
+    { numRuns: 400 },
+  );
+  assert.deepEqual([...seen].sort(), Object.keys(FRAME_TYPES).sort());
+});
+
+function framesOf(pieces: readonly Uint8Array[]): Frame[] {
+  const accepts = new Set(Object.keys(FRAME_TYPES) as FrameType[]);
+  const reader = new FrameReader({ accepts, controlBytesMax: 65_536, dataBytesMax: 65_536 });
+  const frames: Frame[] = [];
+  for (const piece of pieces) {
+    reader.push(piece);
+    for (let frame = reader.next(); frame !== undefined; frame = reader.next()) frames.push(frame);
+  }
+  return frames;
+}
 
 /** Every frame of the protocol, with values from the whole range of each field. */
-export function arbitraryFrame(): fc.Arbitrary<Frame> {
+function arbitraryFrame(): fc.Arbitrary<Frame> {
   return fc.oneof(arbitraryControlFrame(), arbitraryData());
 }
 
-export function arbitraryData(): fc.Arbitrary<Data> {
+function arbitraryData(): fc.Arbitrary<Data> {
   return fc
     .record({
       channel: uint32,

@@ -48,7 +48,9 @@ function judgement(certificate: X509Certificate, place: string, systemCode: stri
 }
 
 /** The DNS names in a certificate, else its common name. */
-export function certificateNames(certificate: X509Certificate): readonly string[] {
+export function certificateNames(
+  certificate: Readonly<Pick<X509Certificate, 'subject' | 'subjectAltName'>>,
+): readonly string[] {
   const dnsNames = alternativeNames(certificate.subjectAltName ?? '')
     .filter((name) => name.startsWith('DNS:'))
     .map((name) => name.slice('DNS:'.length));

@@ -22,7 +22,12 @@ export const LAYERS: readonly Layer[] = [
     mayImportTypesOf: ['transport'],
     holds: 'machine to machine: outgoing queues, streams, links, listener',
   },
-  { folder: 'routing', mayImport: ['message', 'transport'], holds: 'which message goes where' },
+  {
+    folder: 'routing',
+    mayImport: ['message', 'transport'],
+    mayImportTypesOf: ['transactions'],
+    holds: 'which message goes where',
+  },
   {
     folder: 'recoverability',
     mayImport: ['message', 'io', 'transactions', 'transport'],

@@ -6,6 +6,7 @@ import type { Serializer } from '../pipeline/serializer.ts';
 import type { QueueManager } from '../queues/queue-manager.ts';
 import type { CriticalError } from '../recoverability/notifications.ts';
 import type { RecoverabilityOptions } from '../recoverability/recoverability-config.ts';
+import type { Publisher } from '../routing/publisher.ts';
 import type { Route } from '../routing/route.ts';
 
 /** How an endpoint works. Everything has a default: `new Endpoint('hello')` alone works. */
@@ -23,6 +24,11 @@ export interface EndpointOptions {
   readonly transactions?: TransactionOptions;
   readonly recoverability?: RecoverabilityOptions;
   readonly routes?: readonly Route[];
+  /**
+   * Who publishes, on other machines, the events that are handled here: `[publisher(OrderPlaced, 'sales@alpha')]`. The
+   * endpoint asks them for these events at every start. Events of this machine come without it.
+   */
+  readonly publishers?: readonly Publisher[];
   /** Types to know without a handler or route: a message of one goes to the error queue as NoHandler, not UnknownMessageType. */
   readonly contracts?: readonly Contract[];
   /** By content type; the first one writes. Default: JSON, which is always there to read. */
@@ -31,7 +37,7 @@ export interface EndpointOptions {
   readonly audit?: AuditOptions;
   /** Removes everything that waits in the endpoint's queue before the first message is handled. Default: false, role client: true. */
   readonly purgeOnStart?: boolean;
-  /** Subscribes at start to every event that has a handler. Default true. */
+  /** Subscribes at start to every event that has a handler, here and at its `publishers`. Default true. */
   readonly autoSubscribe?: boolean;
   /** Default: warnings and errors, one readable line each, on standard error. */
   readonly logger?: Logger;

@@ -31,10 +31,12 @@ import {
 import { attemptsMax, type RetryConfig } from '../recoverability/recoverability-config.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type Attachment, attach } from './attach.ts';
+import { type ConfiguredQueue, refuseOwnQueue } from './configured-queues.ts';
 import { type EndpointOptions, STOP_TIMEOUT_MS, type StopOptions } from './endpoint-options.ts';
 import { EndpointAlreadyStarted, EndpointNotRunning, EndpointSendOnly, EndpointStopped } from './errors.ts';
 import { makeReceiving, type Receiving } from './receiving.ts';
 import { checkConcurrency, type ResolvedOptions, resolveOptions } from './resolve-options.ts';
+import { Subscribing } from './subscribing.ts';
 import { WaitingSends } from './waiting-sends.ts';
 
 /**
@@ -61,6 +63,7 @@ export class Endpoint implements AsyncDisposable {
   #attachment: Attachment | undefined;
   #sends: WaitingSends | undefined;
   #receiving: Receiving | undefined;
+  #subscribing: Subscribing | undefined;
 
   /**
    * @param name - of the endpoint and its queue
@@ -72,6 +75,7 @@ export class Endpoint implements AsyncDisposable {
     this.#concurrency = this.#options.concurrency;
     this.#notifications = new Notifications(this.#options.logger);
     for (const each of options.routes ?? []) this.#registry.addType(each.contract ?? each.type);
+    for (const each of options.publishers ?? []) this.#registry.addType(each.contract ?? each.type);
     for (const each of options.contracts ?? []) this.#registry.addType(each);
   }
 
@@ -185,20 +189,22 @@ export class Endpoint implements AsyncDisposable {
     return this.#dispatch(PUBLISH, type, body, options);
   }
 
-  /** Has events of this type come to the own queue, from now on and after every restart. */
+  /**
+   * Has events of this type come to the own queue, from now on and after every restart. Those of other machines come when
+   * each of the type's `publishers` has got the request, which is durable when this resolves.
+   */
   async subscribe(type: Publishable): Promise<void> {
-    this.#requireReceiving('subscribe()');
-    await this.#requireAttachment().subscriptions.subscribe(nameOf(type), this.name);
+    await this.#requireSubscribing('subscribe()').subscribe([nameOf(type)]);
   }
 
+  /** The opposite of `subscribe`. Events that are on their way still come, and those of other machines until the request is there. */
   async unsubscribe(type: Publishable): Promise<void> {
-    this.#requireReceiving('unsubscribe()');
-    await this.#requireAttachment().subscriptions.unsubscribe(nameOf(type), this.name);
+    await this.#requireSubscribing('unsubscribe()').unsubscribe(nameOf(type));
   }
 
   /** How it works, and what it does right now. */
   describe(): EndpointDescription {
-    const { mode, recoverability, isSendOnly, timeoutMs, routes } = this.#options;
+    const { mode, recoverability, isSendOnly, timeoutMs, routes, publishers } = this.#options;
     const { rules, unrecoverableErrors, ...retries } = recoverability;
     const machine = this.#attachment?.dispatcher.machine;
     return {
@@ -217,6 +223,7 @@ export class Endpoint implements AsyncDisposable {
       unrecoverableErrorCount: unrecoverableErrors.length,
       hasOwnPolicy: this.#options.given.recoverability?.policy !== undefined,
       routes: routes.describe(),
+      publishers: publishers.describe(),
       handledTypes: [...this.#registry.all()].filter((each) => each.handlers.length > 0).map((each) => each.name),
     };
   }
@@ -261,17 +268,19 @@ export class Endpoint implements AsyncDisposable {
   }
 
   async #startReceiving(attachment: Attachment, transport: Transport, outgoing: OutgoingPipeline): Promise<void> {
+    const { queues, publishers, io } = this.#options;
+    refuseOwnQueue(this.name, queues, (machine) => transport.isHere(machine));
+    const { subscriptions } = attachment;
+    const subscribing = new Subscribing({ endpoint: this.name, transport, subscriptions, publishers, io });
     const receiver = await transport.openReceiver(this.name);
     try {
       if (this.#options.purgeOnStart) await this.#purge(() => receiver.purge());
-      if (this.#options.autoSubscribe) {
-        for (const type of this.#registry.subscribableTypes())
-          await attachment.subscriptions.subscribe(type, this.name);
-      }
+      if (this.#options.autoSubscribe) await subscribing.subscribe(this.#registry.subscribableTypes());
     } catch (error) {
       receiver.close();
       throw error;
     }
+    this.#subscribing = subscribing;
     this.#receiving = makeReceiving({
       endpoint: this.name,
       options: this.#options,
@@ -280,6 +289,7 @@ export class Endpoint implements AsyncDisposable {
       concurrency: this.#concurrency,
       registry: this.#registry,
       outgoing,
+      subscriptions,
       notifications: this.#notifications,
       physicalBehaviors: this.#physicalBehaviors,
       logicalBehaviors: this.#logicalBehaviors,
@@ -295,6 +305,11 @@ export class Endpoint implements AsyncDisposable {
 
   #tellStarted(): void {
     const { recoverability, mode, logger, isSendOnly } = this.#options;
+    for (const { what, text } of this.#queuesElsewhere()) {
+      logger.info(
+        `The ${what} '${text}' of endpoint '${this.name}' stands on another machine: messages for it leave through the outgoing queue.`,
+      );
+    }
     const { address, concurrency } = this.describe();
     const { immediateRetries, delayedRetries, errorQueue } = recoverability;
     const attempts = `${attemptsMax(recoverability)} (${immediateRetries + 1} × ${delayedRetries + 1})`;
@@ -304,6 +319,12 @@ export class Endpoint implements AsyncDisposable {
         : `Endpoint '${this.name}' handles ${address}: mode ${mode}, ${concurrency} at a time, attempts at most ${attempts}, then '${errorQueue}'.`,
     );
     this.#notifications.emit('started', { endpoint: this.name });
+  }
+
+  #queuesElsewhere(): readonly ConfiguredQueue[] {
+    const transport = this.#attachment?.transport;
+    if (transport === undefined || this.#options.isSendOnly) return [];
+    return this.#options.queues.filter(({ address }) => !transport.isHere(address.machine));
   }
 
   async #stop(timeoutMs: number): Promise<void> {
@@ -331,10 +352,11 @@ export class Endpoint implements AsyncDisposable {
     return this.#sends.send(verb, type, body, options);
   }
 
-  #requireAttachment(): Attachment {
-    if (this.#attachment === undefined || this.#state === 'stopped')
+  #requireSubscribing(verb: string): Subscribing {
+    this.#requireReceiving(verb);
+    if (this.#subscribing === undefined || this.#state === 'stopped')
       throw new EndpointNotRunning(this.name, this.#state);
-    return this.#attachment;
+    return this.#subscribing;
   }
 
   #requireNotStarted(verb: string): void {
@@ -369,5 +391,7 @@ export interface EndpointDescription {
   readonly hasOwnPolicy: boolean;
   /** `queue` or `queue@machine` by message type. */
   readonly routes: Readonly<Record<string, string>>;
+  /** Who publishes which events on other machines: `queue@machine` by message type. */
+  readonly publishers: Readonly<Record<string, readonly string[]>>;
   readonly handledTypes: readonly string[];
 }

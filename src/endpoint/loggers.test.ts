@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { pino } from 'pino';
-import { pinoLogger } from './pino-logger.ts';
 import { stderrLogger } from '../io/stderr-logger.ts';
+import { pinoLogger } from './pino-logger.ts';
 
 describe('the logger on pino', () => {
   test('keeps levels, fields, children and errors where pino looks for them', () => {

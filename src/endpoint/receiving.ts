@@ -10,6 +10,7 @@ import { CriticalErrorTrigger } from '../recoverability/critical-error-trigger.t
 import type { CriticalError, Notifications } from '../recoverability/notifications.ts';
 import { RateLimiter } from '../recoverability/rate-limiter.ts';
 import { RecoverabilityExecutor } from '../recoverability/recoverability-executor.ts';
+import type { SubscriptionStore } from '../routing/subscription-store.ts';
 import type { Receiver, Transport } from '../transport/transport.ts';
 import { hostIdOf } from './host-id.ts';
 import type { ResolvedOptions } from './resolve-options.ts';
@@ -47,6 +48,7 @@ export function makeReceiving(parts: ReceivingParts): Receiving {
       newMessageId: () => io.random.uuid(),
       registry: parts.registry,
       serializers: options.serializers,
+      subscriptions: parts.subscriptions,
       audit:
         options.auditQueue === undefined
           ? undefined
@@ -84,6 +86,7 @@ export interface ReceivingParts {
   readonly concurrency: number;
   readonly registry: HandlerRegistry;
   readonly outgoing: OutgoingPipeline;
+  readonly subscriptions: SubscriptionStore;
   readonly notifications: Notifications;
   readonly physicalBehaviors: readonly UserBehavior<IncomingPhysicalContext>[];
   readonly logicalBehaviors: readonly UserBehavior<IncomingLogicalContext>[];

@@ -1,6 +1,7 @@
 import type { Io } from '../io/io.ts';
 import type { Logger } from '../io/logger.ts';
 import { nodeIo } from '../io/node-io.ts';
+import { stderrLogger } from '../io/stderr-logger.ts';
 import { type Address, parseAddress } from '../message/address.ts';
 import { checkMessageType } from '../message/check-message-type.ts';
 import { nameOf } from '../message/contract.ts';
@@ -15,10 +16,11 @@ import {
   type RetryConfig,
 } from '../recoverability/recoverability-config.ts';
 import { recoverabilityPolicy } from '../recoverability/recoverability-policy.ts';
+import { Publishers } from '../routing/publisher.ts';
 import { Routes } from '../routing/route.ts';
+import { type ConfiguredQueue, configuredQueues, refuseOwnQueue } from './configured-queues.ts';
 import { type EndpointOptions, TRANSACTION_TIMEOUT_MS } from './endpoint-options.ts';
 import { DistributedNotAvailable } from './errors.ts';
-import { stderrLogger } from '../io/stderr-logger.ts';
 
 /** The options as given, checked, with every default filled in. */
 export interface ResolvedOptions {
@@ -32,6 +34,9 @@ export interface ResolvedOptions {
   readonly recoverability: RecoverabilityConfig;
   readonly policy: RecoverabilityPolicy;
   readonly routes: Routes;
+  readonly publishers: Publishers;
+  /** The error queues and the audit queue. */
+  readonly queues: readonly ConfiguredQueue[];
   readonly serializers: Serializers;
   readonly auditQueue: Address | undefined;
   readonly logger: Logger;
@@ -63,7 +68,10 @@ export function resolveOptions(name: string, options: EndpointOptions, cores: nu
   const timeoutMs = options.transactions?.timeoutMs ?? TRANSACTION_TIMEOUT_MS;
   checkCount('transactions.timeoutMs', timeoutMs, 1);
   const recoverability = resolveRecoverability(options.recoverability ?? {}, mode);
-  checkOwnQueues(name, recoverability, options);
+  const queues = configuredQueues(recoverability, options);
+  // Which machine is this one is known at the start; by then those with a machine are checked too.
+  if (options.sendOnly !== true) refuseOwnQueue(name, queues, (machine) => machine === undefined);
+  checkPublishers(options);
   return {
     given: options,
     mode,
@@ -75,6 +83,8 @@ export function resolveOptions(name: string, options: EndpointOptions, cores: nu
     recoverability,
     policy: options.recoverability?.policy ?? recoverabilityPolicy,
     routes: new Routes(options.routes ?? []),
+    publishers: new Publishers(options.publishers ?? []),
+    queues,
     serializers: new Serializers(options.serializers ?? []),
     auditQueue: options.audit === undefined ? undefined : parseAddress(options.audit.queue),
     logger: options.logger ?? stderrLogger(),
@@ -95,6 +105,7 @@ const ENDPOINT_OPTIONS: readonly (keyof EndpointOptions)[] = [
   'transactions',
   'recoverability',
   'routes',
+  'publishers',
   'contracts',
   'serializers',
   'audit',
@@ -176,17 +187,13 @@ function checkRetries(prefix: string, retries: Partial<RetryConfig>, mode: Avail
   if (errorQueue !== undefined) parseAddress(errorQueue);
 }
 
-/** A failed message that came back to the queue it failed in would fail for ever. */
-function checkOwnQueues(name: string, config: RecoverabilityConfig, options: EndpointOptions): void {
-  const places = [
-    ['recoverability.errorQueue', config.errorQueue],
-    ...config.rules.map((rule, index) => [`recoverability.rules[${index}].errorQueue`, rule.errorQueue] as const),
-    ['audit.queue', options.audit?.queue],
-  ] as const;
-  for (const [option, queue] of places) {
-    if (queue === undefined || options.sendOnly === true || parseAddress(queue).queue !== name) continue;
-    throw new InvalidOption(option, `is '${queue}', the endpoint's own queue`, 'Name another queue.');
-  }
+function checkPublishers({ sendOnly, publishers }: EndpointOptions): void {
+  if (sendOnly !== true || (publishers ?? []).length === 0) return;
+  throw new InvalidOption(
+    'publishers',
+    'is given to a send-only endpoint, which has no queue for events',
+    'Leave it out.',
+  );
 }
 
 function checkNames(prefix: string, options: object | undefined, known: readonly string[]): void {

@@ -69,4 +69,5 @@ export type {
   RetryConfig,
 } from '../recoverability/recoverability-config.ts';
 export { recoverabilityPolicy } from '../recoverability/recoverability-policy.ts';
+export { type Publisher, publisher } from '../routing/publisher.ts';
 export { type Route, route } from '../routing/route.ts';

@@ -2,6 +2,7 @@ import type { Endpoint } from '../endpoint/endpoint.ts';
 import { acquireQueueManager, type SharedQueueManager } from '../endpoint/shared-queue-managers.ts';
 import type { Io } from '../io/io.ts';
 import type { Logger } from '../io/logger.ts';
+import { parseAddress } from '../message/address.ts';
 import { loadEndpoints } from './load-endpoints.ts';
 
 /**
@@ -55,7 +56,10 @@ export class Host {
       for (const endpoint of this.#endpoints) endpoint.useDefaults({ directory, role, logger, io, onCriticalError });
       for (const endpoint of this.#endpoints) {
         const { name, errorQueue } = endpoint.describe();
-        for (const queue of [name, errorQueue]) await queueManager.declareQueue(queue);
+        for (const queue of [name, errorQueue]) {
+          // One of another machine is made there, by whoever receives from it.
+          if (queueManager.isHere(parseAddress(queue).machine)) await queueManager.declareQueue(queue);
+        }
       }
       for (const endpoint of this.#endpoints) {
         await endpoint.start();

@@ -19,6 +19,13 @@ export const Header = {
   relatedTo: 'NServiceBus.RelatedTo',
   /** `Send`, `Publish`, `Reply`, `Subscribe`, `Unsubscribe`. */
   messageIntent: 'NServiceBus.MessageIntent',
+  /** `True` on messages that the bus itself sends: no type, no body, no handler. */
+  controlMessage: 'NServiceBus.ControlMessage',
+  /** On `Subscribe` and `Unsubscribe`: the type of the events. */
+  subscriptionMessageType: 'SubscriptionMessageType',
+  /** On `Subscribe` and `Unsubscribe`: `queue@machine` where the events go. */
+  subscriberAddress: 'NServiceBus.SubscriberAddress',
+  subscriberEndpoint: 'NServiceBus.SubscriberEndpoint',
   /** `queue@machine` where a reply goes. */
   replyToAddress: 'NServiceBus.ReplyToAddress',
   /** `;`-separated type names, most specific first. */
@@ -93,6 +100,7 @@ export type FailureReason =
   | 'UnknownMessageType'
   | 'NoHandler'
   | 'SchemaInvalid'
+  | 'InvalidSubscription'
   | 'ProcessDied';
 
 /** Makes a header object without a prototype. */

@@ -96,6 +96,19 @@ export class SchemaInvalid extends UnhandleableMessage {
   }
 }
 
+/** A request to subscribe, or to unsubscribe, does not say what is needed. It was moved to the error queue; nothing else changed. */
+export class InvalidSubscription extends UnhandleableMessage {
+  readonly code = 'INVALID_SUBSCRIPTION';
+  readonly reason: FailureReason = 'InvalidSubscription';
+
+  constructor(why: string) {
+    super(
+      `A request to subscribe cannot be met: ${why}`,
+      'Correct the subscriber; an endpoint asks again when it starts.',
+    );
+  }
+}
+
 /** A body was handed in that does not fit the schema of its contract, or that the serializer cannot write. Nothing was sent. */
 export class InvalidBody extends PosthornError {
   readonly code = 'INVALID_BODY';

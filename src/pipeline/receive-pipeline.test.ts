@@ -37,6 +37,7 @@ describe('the receive pipeline', () => {
       newMessageId: () => io.random.uuid(),
       registry: new HandlerRegistry(),
       serializers,
+      subscriptions,
       audit: { queue: { queue: 'audit' }, dispatcher, clock: io.clock, hostId: 'host' },
       physicalBehaviors: [
         async function incomingPhysical(_context, next) {

@@ -1,3 +1,4 @@
+import type { SubscriptionStore } from '../routing/subscription-store.ts';
 import { type Behavior, type Pipeline, PipelineBuilder, type UserBehavior } from './behavior.ts';
 import type { AuditParts } from './behaviors/audit-processed-message.ts';
 import { auditProcessedMessage } from './behaviors/audit-processed-message.ts';
@@ -8,6 +9,7 @@ import { rejectDamagedMessage } from './behaviors/reject-damaged-message.ts';
 import { rejectProcessKiller } from './behaviors/reject-process-killer.ts';
 import { requireHandler } from './behaviors/require-handler.ts';
 import { resolveMessageType } from './behaviors/resolve-message-type.ts';
+import { storeSubscription } from './behaviors/store-subscription.ts';
 import { validateSchema } from './behaviors/validate-schema.ts';
 import type { IncomingLogicalContext, IncomingPhysicalContext } from './handler-context.ts';
 import type { HandlerRegistry } from './handler-registry.ts';
@@ -27,6 +29,7 @@ export function receivePipeline(parts: ReceivePipelineParts): Pipeline<DeliveryS
     .use(rejectProcessKiller())
     .use(parts.audit === undefined ? noAudit() : auditProcessedMessage(parts.audit))
     .useAll(parts.physicalBehaviors)
+    .use(storeSubscription(parts.subscriptions))
     .use(resolveMessageType(parts.registry))
     .use(requireHandler())
     .use(deserializeBody(parts.serializers))
@@ -40,6 +43,7 @@ export interface ReceivePipelineParts {
   readonly newMessageId: () => string;
   readonly registry: HandlerRegistry;
   readonly serializers: Serializers;
+  readonly subscriptions: SubscriptionStore;
   /** Undefined: nothing is audited. */
   readonly audit: AuditParts | undefined;
   readonly physicalBehaviors: readonly UserBehavior<IncomingPhysicalContext>[];

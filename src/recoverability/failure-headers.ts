@@ -104,6 +104,9 @@ const FAILURE_HEADERS: ReadonlySet<string> = new Set([
   Header.delayedRetriesTimestamp,
   Header.timeToBeReceived,
   Header.timeToReachQueue,
+  // Answered when the message was received: nobody hears of its copies.
+  Header.administrationQueue,
+  Header.acknowledge,
   Header.failedQueue,
   Header.timeOfFailure,
   Header.processingEndpoint,

@@ -1,7 +1,10 @@
 import type { Address } from '../message/address.ts';
 import { EVERY_EVENT } from './subscription-store.ts';
 
-/** Who gets which event, in memory: what every kind of `SubscriptionStore` answers from. */
+/**
+ * Who gets which event, in memory: what every kind of `SubscriptionStore` answers from. Machine names are written in one
+ * way (lower case, none for this machine) by whoever adds.
+ */
 export class SubscriptionTable {
   readonly #byType = new Map<string, readonly Address[]>();
 
@@ -9,19 +12,19 @@ export class SubscriptionTable {
     const own = this.#byType.get(type) ?? NOBODY;
     const toEverything = this.#byType.get(EVERY_EVENT);
     if (toEverything === undefined) return own;
-    return [...own, ...toEverything.filter((each) => !isAmong(own, each.queue))];
+    return [...own, ...toEverything.filter((each) => !isAmong(own, each))];
   }
 
-  has(type: string, queue: string): boolean {
-    return isAmong(this.#byType.get(type) ?? NOBODY, queue);
+  has(type: string, subscriber: Address): boolean {
+    return isAmong(this.#byType.get(type) ?? NOBODY, subscriber);
   }
 
-  add(type: string, queue: string): void {
-    if (!this.has(type, queue)) this.#byType.set(type, [...(this.#byType.get(type) ?? NOBODY), { queue }]);
+  add(type: string, subscriber: Address): void {
+    if (!this.has(type, subscriber)) this.#byType.set(type, [...(this.#byType.get(type) ?? NOBODY), subscriber]);
   }
 
-  remove(type: string, queue: string): void {
-    const remaining = (this.#byType.get(type) ?? NOBODY).filter((each) => each.queue !== queue);
+  remove(type: string, subscriber: Address): void {
+    const remaining = (this.#byType.get(type) ?? NOBODY).filter((each) => !isSame(each, subscriber));
     if (remaining.length === 0) this.#byType.delete(type);
     else this.#byType.set(type, remaining);
   }
@@ -29,6 +32,10 @@ export class SubscriptionTable {
 
 const NOBODY: readonly Address[] = [];
 
-function isAmong(subscribers: readonly Address[], queue: string): boolean {
-  return subscribers.some((subscriber) => subscriber.queue === queue);
+function isAmong(subscribers: readonly Address[], subscriber: Address): boolean {
+  return subscribers.some((each) => isSame(each, subscriber));
+}
+
+function isSame(one: Address, other: Address): boolean {
+  return one.queue === other.queue && one.machine === other.machine;
 }

@@ -39,7 +39,7 @@ export class BusLife {
     const manager = await parts.machine.openQueueManager();
     const life = new BusLife(manager, parts);
     await manager.declareQueue(PUBLISHED_SPY_QUEUE);
-    await (await QueueManagerSubscriptions.of(manager)).subscribe(EVERY_EVENT, PUBLISHED_SPY_QUEUE);
+    await (await QueueManagerSubscriptions.of(manager)).subscribe(EVERY_EVENT, { queue: PUBLISHED_SPY_QUEUE });
     await life.outside.start();
     // Made first and started then, so that those that publish at their start find those that subscribe.
     const endpoints = makers.map((make) => life.#make(make));

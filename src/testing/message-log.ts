@@ -142,6 +142,10 @@ function intentOf(headers: Headers): SpiedMessage['intent'] {
       return 'publish';
     case 'Reply':
       return 'reply';
+    case 'Subscribe':
+      return 'subscribe';
+    case 'Unsubscribe':
+      return 'unsubscribe';
     default:
       return 'send';
   }

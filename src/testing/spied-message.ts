@@ -5,13 +5,14 @@ export interface SpiedMessage<Body = unknown> {
   readonly messageId: string;
   /** Name of its type; empty when it has none. */
   readonly type: string;
-  readonly intent: 'send' | 'publish' | 'reply';
+  /** `subscribe` and `unsubscribe` are what endpoints ask of publishers on other machines. */
+  readonly intent: 'send' | 'publish' | 'reply' | 'subscribe' | 'unsubscribe';
   /** As it travels: JSON is read, other content types are given as bytes. */
   readonly body: Body;
   readonly headers: Headers;
   /** Name of the endpoint that sent it. */
   readonly from: string;
-  /** Queues it went to, in that order; none for an event that nobody subscribed to. */
+  /** Queues it went to, `queue@machine` for one of another machine, in that order; none for an event that nobody subscribed to. */
   readonly to: readonly string[];
 }
 

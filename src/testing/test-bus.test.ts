@@ -5,6 +5,7 @@ import { Endpoint } from '../endpoint/endpoint.ts';
 import type { EndpointOptions } from '../endpoint/endpoint-options.ts';
 import { defineCommand, defineEvent, defineMessage } from '../message/define-contract.ts';
 import { PosthornError } from '../message/posthorn-error.ts';
+import { publisher } from '../routing/publisher.ts';
 import { route } from '../routing/route.ts';
 import { createTestBus } from './test-bus.ts';
 
@@ -90,6 +91,47 @@ describe('test bus: spies', () => {
         .sort(),
       ['mail', 'stock'],
     );
+  });
+
+  test('what goes to another machine is seen as sent to queue@machine, waits there, and quiet does not wait for it', async () => {
+    const onAlpha = (options: EndpointOptions): Endpoint =>
+      new Endpoint('sales', {
+        ...options,
+        routes: [route(BillOrder, 'billing@Beta')],
+        publishers: [publisher(OrderBilled.name, 'billing@beta')],
+        recoverability: { immediateRetries: 0, delayedRetries: 0, errorQueue: 'error@ops' },
+      })
+        .handle(PlaceOrder, async ({ orderId }, context) => {
+          if (orderId === 'bad') throw new Error('no such order');
+          await context.send(BillOrder, { orderId, amount: 12 });
+          await context.send(BillOrder, { orderId, amount: 13 }, { delayMs: 60_000 });
+        })
+        .handle(OrderBilled.name, () => undefined);
+    await using bus = await createTestBus({ endpoints: [onAlpha] });
+    await bus.send(PlaceOrder, { orderId: '1' });
+    await bus.send(PlaceOrder, { orderId: 'bad' });
+    await bus.quiet({ throughDelays: true });
+    assert.deepEqual(
+      bus.history().map(({ type, intent, to }) => [type, intent, to]),
+      [
+        ['', 'subscribe', ['billing@beta']],
+        ['Sales.PlaceOrder', 'send', ['sales']],
+        ['Sales.PlaceOrder', 'send', ['sales']],
+        ['Billing.BillOrder', 'send', ['billing@beta']],
+        ['Billing.BillOrder', 'send', ['billing@beta']],
+      ],
+    );
+    assert.deepEqual(
+      bus.sent(BillOrder).map(({ amount }) => amount),
+      [12, 13],
+    );
+    assert.deepEqual(
+      (await bus.messagesIn('billing@BETA')).map(({ type }) => type),
+      ['', 'Billing.BillOrder'],
+    );
+    assert.equal((await bus.messagesIn('billing@beta', 'delayed')).length, 1, 'its due time is no work of this bus');
+    const [failed] = await bus.failed(PlaceOrder);
+    assert.deepEqual([failed?.errorQueue, failed?.failedQueue], ['error@ops', 'sales@test']);
   });
 
   test('what a rolled back handler sent and published was not sent, and its retry sends it once', async () => {

@@ -150,7 +150,8 @@ export class TestBus implements AsyncDisposable {
 
   /**
    * Waits until no handler runs, no message is ready and no unit is on the way. Delayed messages may remain, delayed
-   * retries among them; with `throughDelays` time moves on until none is left.
+   * retries among them; with `throughDelays` time moves on until none is left. What was sent to another machine waits for it
+   * and is not waited for.
    *
    * @throws {BusNotQuiet} after `limitMs` of real time (default 10,000), naming what is still busy
    */
@@ -190,9 +191,11 @@ export class TestBus implements AsyncDisposable {
     });
   }
 
-  /** Messages of a type, or all, that are in an error queue now, with the reason. */
+  /** Messages of a type, or all, that are in an error queue now, or on their way to one of another machine, with the reason. */
   async failed<T extends Contract | string = string>(type?: T): Promise<FailedMessage<InputOf<T>>[]> {
-    const errorQueues = new Set(this.queueManager.status().map(({ queue }) => queue));
+    const { queueManager } = this;
+    const queues = [...queueManager.status(), ...queueManager.outgoingStatus()];
+    const errorQueues = new Set(queues.map(({ queue }) => queue));
     errorQueues.delete(PUBLISHED_SPY_QUEUE);
     const failed: FailedMessage<InputOf<T>>[] = [];
     for (const queue of errorQueues) {
@@ -206,7 +209,10 @@ export class TestBus implements AsyncDisposable {
     return failed;
   }
 
-  /** Messages that are in a queue now, in the order in which they would be received; none when it does not exist. */
+  /**
+   * Messages that are in a queue now, in the order in which they would be received; none when it does not exist. With
+   * `queue@machine`: those that wait for that machine.
+   */
   async messagesIn(queue: string, kind: PlaceKind = 'queue'): Promise<WaitingMessage[]> {
     return (await this.#browse(queue, kind)).map(({ id, headers, body, priority, isLocked }) => ({
       messageId: id,

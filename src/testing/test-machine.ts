@@ -31,7 +31,9 @@ export class TestMachine {
   }
 
   /** Starts a process: the queue manager, on what the disk holds. */
-  openQueueManager(options: Pick<QueueManagerOptions, 'onFailure' | 'bodyBytesMax' | 'aliases'> = {}): Promise<QueueManager> {
+  openQueueManager(
+    options: Pick<QueueManagerOptions, 'onFailure' | 'bodyBytesMax' | 'aliases'> = {},
+  ): Promise<QueueManager> {
     this.#activityBefore += this.#process?.store?.activity ?? 0;
     const process = new TestProcess(this.io);
     this.#process = process;

@@ -16,6 +16,8 @@ import type { UnitOfWork } from '../transactions/unit-of-work.ts';
  */
 export interface Transport extends Dispatcher {
   begin(): UnitOfWork;
+  /** True for this machine's name and its other names, in any case, and for no name. */
+  isHere(machine: string | undefined): boolean;
   openReceiver(queue: string): Promise<Receiver>;
 }
 

@@ -142,6 +142,7 @@ describe('when an endpoint is configured', () => {
       unrecoverableErrorCount: 0,
       hasOwnPolicy: false,
       routes: { Bill: 'billing@alpha' },
+      publishers: {},
       handledTypes: ['Sales.PlaceOrder'],
     });
   });

@@ -1,7 +1,8 @@
-import type { Address } from '../../message/address.ts';
+import { type Address, formatAddress, parseAddress } from '../../message/address.ts';
 import type { QueueManager } from '../../queues/queue-manager.ts';
 import type { SubscriptionStore } from '../../routing/subscription-store.ts';
 import { SubscriptionTable } from '../../routing/subscription-table.ts';
+import type { Outcome, UnitOfWork } from '../../transactions/unit-of-work.ts';
 
 /** Subscriptions kept in the queue manager's key-value state, one key each, mirrored in memory. One value per queue manager. */
 export class QueueManagerSubscriptions implements SubscriptionStore {
@@ -25,21 +26,40 @@ export class QueueManagerSubscriptions implements SubscriptionStore {
     return this.#table.subscribersOf(type);
   }
 
-  async subscribe(type: string, queue: string): Promise<void> {
-    if (this.#table.has(type, queue)) return;
-    await this.#write(type, queue, '{}');
-    this.#table.add(type, queue);
+  async subscribe(type: string, subscriber: Address, work?: UnitOfWork): Promise<void> {
+    const own = this.#written(subscriber);
+    if (work === undefined && this.#table.has(type, own)) return;
+    await this.#change(work, keyOf(type, own), '{}', () => this.#table.add(type, own));
   }
 
-  async unsubscribe(type: string, queue: string): Promise<void> {
-    await this.#write(type, queue, undefined);
-    this.#table.remove(type, queue);
+  async unsubscribe(type: string, subscriber: Address, work?: UnitOfWork): Promise<void> {
+    const own = this.#written(subscriber);
+    await this.#change(work, keyOf(type, own), undefined, () => this.#table.remove(type, own));
   }
 
-  async #write(type: string, queue: string, value: string | undefined): Promise<void> {
-    const work = this.#manager.begin();
-    this.#manager.setState(work, `${PREFIX}${encodeURIComponent(type)}/${queue}`, value);
-    await work.commit();
+  /** The disk and what is in memory change together, in the order of the commits. */
+  async #change(
+    work: UnitOfWork | undefined,
+    key: string,
+    value: string | undefined,
+    committed: () => void,
+  ): Promise<void> {
+    const unit = work ?? this.#manager.begin();
+    this.#manager.setState(unit, key, value);
+    unit.enlist({
+      contribute: () => undefined,
+      ended: (outcome: Outcome) => {
+        if (outcome === 'committed') committed();
+      },
+    });
+    if (work === undefined) await unit.commit();
+  }
+
+  /** One way to write each subscriber: no machine for this one, lower case for others. */
+  #written({ queue, machine }: Address): Address {
+    return machine === undefined || this.#manager.isHere(machine)
+      ? { queue }
+      : { queue, machine: machine.toLowerCase() };
   }
 
   async #read(): Promise<this> {
@@ -58,9 +78,13 @@ export class QueueManagerSubscriptions implements SubscriptionStore {
   }
 
   #remember(key: string): void {
-    const [type = '', queue = ''] = key.slice(PREFIX.length).split('/');
-    this.#table.add(decodeURIComponent(type), queue);
+    const [type = '', subscriber = ''] = key.slice(PREFIX.length).split('/');
+    this.#table.add(decodeURIComponent(type), parseAddress(subscriber));
   }
+}
+
+function keyOf(type: string, subscriber: Address): string {
+  return `${PREFIX}${encodeURIComponent(type)}/${formatAddress(subscriber)}`;
 }
 
 const opened = new WeakMap<QueueManager, Promise<QueueManagerSubscriptions>>();

@@ -7,6 +7,7 @@ export function queueManagerTransport(manager: QueueManager): Transport {
     machine: manager.machine,
     admission: () => manager.admission(),
     begin: () => manager.begin(),
+    isHere: (machine) => manager.isHere(machine),
     dispatch: (messages, work) => manager.send(messages, work),
     openReceiver: (queue) => manager.openReceiver(queue),
   };

@@ -1,5 +1,5 @@
 import type { Io } from '../../io/io.ts';
-import type { Address } from '../../message/address.ts';
+import { type Address, parseAddress } from '../../message/address.ts';
 import { invariant } from '../../message/posthorn-error.ts';
 import { operationsAskedWith } from '../../operations/control-client.ts';
 import { readSubscriptionKey } from '../../operations/subscription-key.ts';
@@ -60,7 +60,7 @@ export class RemoteSubscriptions implements SubscriptionStore {
       const page = await operations.readSubscriptions({ afterKey });
       for (const { key } of page.subscriptions) {
         const { type, queue } = readSubscriptionKey(key);
-        table.add(type, queue);
+        table.add(type, parseAddress(queue));
       }
       afterKey = page.subscriptions.at(-1)?.key;
       isLast = page.isLast || afterKey === undefined;

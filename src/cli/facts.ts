@@ -17,4 +17,4 @@ export function formatFacts(
     .join('\n');
 }
 
-const NAME_WIDTH = 13;
+const NAME_WIDTH = 14;

@@ -1,7 +1,8 @@
 import type { IncomingDescription } from '../operations/operations.ts';
 import { countOf, formatAge, formatCount, isoTime, readableTime } from './format.ts';
 import { type Column, formatTable } from './table.ts';
-import type { Terminal } from './terminal.ts';
+import { harmless, type Terminal } from './terminal.ts';
+import type { WatchedEntry } from './watch.ts';
 import { wrap } from './wrap.ts';
 
 /** Who can come in, who has, and who was refused. */
@@ -120,32 +121,48 @@ export function incomingJson(status: IncomingDescription) {
   };
 }
 
-/** Lines for a log of changes: each listener, each machine that comes and goes, each new refusal. */
-export function incomingChanges(
-  status: IncomingDescription,
-  nowMs: number,
-): readonly { readonly name: string; readonly mark: string; readonly line: string; readonly json: unknown }[] {
+/** For a log of changes: each listener, each machine that comes and goes, each new refusal. */
+export function incomingChanges(status: IncomingDescription, nowMs: number): readonly WatchedEntry[] {
+  const { machine: own, isRunning, listeners, links } = incomingJson(status);
+  const at = isoTime(nowMs);
   const time = readableTime(nowMs);
-  const listeners = status.listeners.map(({ address, port, state, text }) => ({
-    name: `listener ${address} ${port}`,
-    mark: state,
-    line: `${time}  ${bracketed(address)}:${port}  ${state}  ${text}`,
-  }));
-  const machines = status.links.map(({ machine, remoteAddress, sinceMs }) => ({
-    name: `link ${machine} ${sinceMs}`,
-    mark: remoteAddress,
-    line: `${time}  ${machine} is connected from ${remoteAddress}`,
-  }));
-  const refusals = status.refusals.toReversed().map(({ atMs, remoteAddress, claimedMachine, code, text }) => ({
-    name: `refusal ${atMs} ${remoteAddress} ${code}`,
-    mark: '',
-    line: `${readableTime(atMs)}  refused ${remoteAddress}${claimedMachine === undefined ? '' : ` (says ${claimedMachine})`}  ${code}  ${text}`,
-  }));
-  const running = {
-    name: 'running',
-    mark: String(status.isRunning),
-    line: `${time}  ${status.machine}: ${status.isRunning ? 'the queue manager runs' : 'no queue manager runs'}`,
-  };
-  const json = incomingJson(status);
-  return [running, ...listeners, ...machines, ...refusals].map((entry) => ({ ...entry, json }));
+  const entries: WatchedEntry[] = [
+    {
+      name: 'running',
+      mark: String(isRunning),
+      line: `${time}  ${own}: ${isRunning ? 'the queue manager runs' : 'no queue manager runs'}`,
+      json: { event: 'running', at, machine: own, isRunning },
+    },
+  ];
+  for (const listener of listeners) {
+    const { address, port, state, text } = listener;
+    entries.push({
+      name: `listener ${address} ${port}`,
+      mark: state,
+      line: `${time}  ${bracketed(address)}:${port}  ${state}  ${text}`.trimEnd(),
+      json: { event: 'listener', at, ...listener },
+    });
+  }
+  for (const { machine, remoteAddress, remotePort } of links) {
+    const from = `${bracketed(remoteAddress)}:${remotePort}`;
+    const json = { at, machine, remoteAddress, remotePort };
+    entries.push({
+      name: `link ${machine} ${from}`,
+      mark: '',
+      line: `${time}  ${machine} is connected from ${from}`,
+      json: { event: 'connected', ...json },
+      gone: { line: `${time}  ${machine} was connected from ${from}`, json: { event: 'disconnected', ...json } },
+    });
+  }
+  for (const { atMs, ...refusal } of status.refusals.toReversed()) {
+    const { remoteAddress, claimedMachine, code, text } = refusal;
+    const claim = claimedMachine === undefined ? '' : ` (says it is ${claimedMachine})`;
+    entries.push({
+      name: `refusal ${atMs} ${remoteAddress} ${code}`,
+      mark: '',
+      line: `${readableTime(atMs)}  refused ${remoteAddress}${claim}  ${code}  ${text}`,
+      json: { event: 'refused', at: isoTime(atMs), ...refusal },
+    });
+  }
+  return entries.map((entry) => ({ ...entry, line: harmless(entry.line) }));
 }

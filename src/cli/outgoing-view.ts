@@ -2,36 +2,45 @@ import type { OutgoingDescription } from '../operations/operations.ts';
 import { formatFacts } from './facts.ts';
 import { countOf, formatAge, formatBytes, formatCount, isoTime, readableTime } from './format.ts';
 import { type Column, formatTable } from './table.ts';
-import type { Terminal } from './terminal.ts';
+import { harmless, type Terminal } from './terminal.ts';
 
 /** One line for each outgoing queue. */
 export function formatOutgoing(terminal: Terminal, queues: readonly OutgoingDescription[]): string {
-  return formatTable(terminal, COLUMNS, queues.map(rowOf));
+  const isNarrow = terminal.columns !== undefined && terminal.columns < 100;
+  return formatTable(
+    terminal,
+    COLUMNS,
+    queues.map((status) => rowOf(status, isNarrow)),
+  );
 }
 
 const COLUMNS: readonly Column[] = [
-  { title: 'QUEUE', share: 3, widthMin: 10 },
+  { title: 'QUEUE', share: 4, widthMin: 12 },
   { title: 'STATE', share: 2, widthMin: 7 },
-  { title: 'WHY', share: 4, widthMin: 10 },
-  { title: 'NEXT HOP', share: 3, widthMin: 9 },
+  { title: 'WHY', share: 4, widthMin: 9 },
+  { title: 'NEXT HOP', share: 4, widthMin: 9 },
   { title: 'WAITING', right: true },
   { title: 'UNACK', right: true },
   { title: 'OLDEST', right: true },
   { title: 'NEXT', right: true },
 ];
 
-function rowOf(status: OutgoingDescription): string[] {
+function rowOf(status: OutgoingDescription, isNarrow: boolean): string[] {
+  const { name, address, port } = status.nextHop;
   return [
     status.queue,
     status.state,
     status.why ?? '',
-    placeOf(status.nextHop),
+    // Everybody knows the usual port; it stands in the whole story too.
+    isNarrow && port === PORT_USUAL ? (address ?? name) : placeOf(status.nextHop),
     formatCount(status.messages),
     formatCount(status.unacknowledged),
     formatAge(status.oldestAgeMs),
     status.nextAttemptInMs === undefined ? '' : formatAge(Math.max(0, status.nextAttemptInMs)),
   ];
 }
+
+const PORT_USUAL = 1801;
 
 /** Everything about one outgoing queue. */
 export function formatOutgoingStory(terminal: Terminal, status: OutgoingDescription, nowMs: number): string {
@@ -114,7 +123,7 @@ function placeOf({ name, address, port }: OutgoingDescription['nextHop']): strin
 export function formatOutgoingChange(status: OutgoingDescription, nowMs: number): string {
   const reason = status.reason === undefined ? '' : ` ${status.reason}`;
   const counts = `${formatCount(status.messages)} waiting, ${formatCount(status.unacknowledged)} unacknowledged`;
-  return `${readableTime(nowMs)}  ${status.queue}  ${status.state}${reason}  ${counts}  ${status.text}`;
+  return harmless(`${readableTime(nowMs)}  ${status.queue}  ${status.state}${reason}  ${counts}  ${status.text}`);
 }
 
 /** Equal texts mean that nothing changed which a log should hold; counts and ages that merely go on are left out. */

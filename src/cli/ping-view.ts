@@ -27,7 +27,8 @@ function directionLines(direction: PingDirection, width: number | undefined): re
   const { from, to, name, port, steps } = direction;
   const dialled = port === 0 ? '' : ` (${name}, port ${port})`;
   const head = wrap(`${from} to ${to}${dialled}`, width);
-  return [...head, ...steps.flatMap((step) => stepLines(step, width))];
+  const isOneAddress = new Set(steps.flatMap(({ address }) => address ?? [])).size <= 1;
+  return [...head, ...steps.flatMap((step) => stepLines(isOneAddress ? { ...step, address: undefined } : step, width))];
 }
 
 function stepLines({ step, result, text, address, tookMs }: PingStep, width: number | undefined): readonly string[] {

@@ -19,6 +19,8 @@ export interface WatchedEntry {
   readonly mark: string;
   readonly line: string;
   readonly json: unknown;
+  /** What is written when it is not there any more; absent: nothing. */
+  readonly gone?: { readonly line: string; readonly json: unknown };
 }
 
 /**
@@ -68,7 +70,7 @@ const REDRAW_MS = 1000;
 class ChangeLog {
   readonly #terminal: Terminal;
   readonly #asJson: boolean;
-  readonly #marks = new Map<string, string>();
+  #known: ReadonlyMap<string, WatchedEntry> = new Map();
 
   constructor(terminal: Terminal, asJson: boolean) {
     this.#terminal = terminal;
@@ -76,11 +78,14 @@ class ChangeLog {
   }
 
   add(entries: readonly WatchedEntry[]): void {
-    for (const { name, mark, line, json } of entries) {
-      if (this.#marks.get(name) === mark) continue;
-      this.#marks.set(name, mark);
-      if (this.#asJson) printJson(this.#terminal, json);
-      else this.#terminal.print(line);
-    }
+    const now = new Map(entries.map((entry) => [entry.name, entry]));
+    for (const { name, gone } of this.#known.values()) if (gone !== undefined && !now.has(name)) this.#write(gone);
+    for (const entry of entries) if (this.#known.get(entry.name)?.mark !== entry.mark) this.#write(entry);
+    this.#known = now;
+  }
+
+  #write({ line, json }: { readonly line: string; readonly json: unknown }): void {
+    if (this.#asJson) printJson(this.#terminal, json);
+    else this.#terminal.print(line);
   }
 }

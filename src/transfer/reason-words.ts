@@ -2,7 +2,7 @@ import type { Reason } from './reasons.ts';
 
 /** What stands in the way in a word or two, for a column, and what to do about it. docs/troubleshooting.md has the whole. */
 export interface ReasonWords {
-  /** At most 18 characters. */
+  /** At most 20 characters. */
   readonly short: string;
   /** Undefined: nothing is to be done. */
   readonly mend: ((where: Where) => string) | undefined;

@@ -49,8 +49,9 @@ async function resolveName(
   const begunMs = doors.clock.monotonicNowMs();
   try {
     const { addresses, source } = await doors.names.resolve(where.name, NAME_MS_MAX);
-    const told = isOverride ? `${where.name}, as 'machines' says,` : where.name;
-    const text = `${told} is ${addresses.join(', ')} (${source})`;
+    const list = addresses.join(', ');
+    const told = isOverride ? `'machines' says ${where.name}` : where.name;
+    const text = list === where.name ? told : `${told}${isOverride ? ', which' : ''} is ${list} (${source})`;
     const tookMs = doors.clock.monotonicNowMs() - begunMs;
     return { step: passedStep('name', text, { tookMs }), addresses: addresses.slice(0, ADDRESSES_MAX) };
   } catch (error) {

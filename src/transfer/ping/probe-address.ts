@@ -63,7 +63,7 @@ function passedSteps({ address, port }: ProbedWhere, probe: ProbeLink, tookMs: n
     isEncrypted
       ? passedStep('tls', 'both certificates hold', { address })
       : skippedStep('tls', 'without TLS, as this machine is set', address),
-    passedStep('identity', `it is ${peer.machine}, store ${peer.storeId}`, { address }),
+    passedStep('identity', `it is ${peer.machine}, store ${peer.storeId.slice(0, 8)}`, { address }),
     passedStep('version', `Posthorn ${peer.version}`, { address }),
   ];
 }

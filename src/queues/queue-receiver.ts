@@ -67,7 +67,10 @@ export class QueueReceiver implements Receiver {
   #mayStart(position: number): boolean {
     const queue = this.#queue;
     if (queue.attempts.of(position).deaths === 0) return this.#owner.gate.tryStart();
-    return this.#owner.gate.tryStartSuspect(() => queue.receivers > 0 && queue.attempts.of(position).deaths > 0);
+    // What came before it meanwhile, by its priority, must not wait for one that stands behind it.
+    return this.#owner.gate.tryStartSuspect(
+      () => queue.receivers > 0 && queue.isFirst(position) && queue.attempts.of(position).deaths > 0,
+    );
   }
 
   #lookAgain(): void {

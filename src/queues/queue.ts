@@ -78,6 +78,11 @@ export class Queue {
     return entry;
   }
 
+  /** True for the message that `first` would show now. */
+  isFirst(position: number): boolean {
+    return this.#window.first()?.position === position;
+  }
+
   /** Takes the message that `first` showed, and locks its position. */
   takeFirst(): WindowEntry | undefined {
     const entry = this.#window.takeFirst();

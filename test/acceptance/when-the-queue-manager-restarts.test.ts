@@ -63,6 +63,21 @@ describe('when the queue manager restarts', () => {
     assert.deepEqual([third && textOf(third), third?.deaths], ['waiting', 0]);
   });
 
+  test('what comes before a suspect by its priority while it waits to run alone is received first', async () => {
+    await using story = await QueueStory.begin();
+    await story.send('orders', 'in flight');
+    await story.send('other', 'running');
+    assert.ok((await story.receive(await story.manager.openReceiver('orders'))) !== undefined);
+    await story.crash();
+    const [orders, other] = [await story.manager.openReceiver('orders'), await story.manager.openReceiver('other')];
+    const running = await story.receive(other);
+    assert.ok(running !== undefined);
+    assert.equal(await story.receive(orders), undefined, 'the suspect waits until nothing else runs');
+    await story.send('orders', 'urgent', { priority: 7 });
+    await story.complete(running);
+    assert.deepEqual(await story.drain('orders'), ['urgent', 'in flight']);
+  });
+
   test('what was completed before the crash does not come back, whatever of the last units survived', async () => {
     for (let round = 0; round < 20; round++) {
       await using story = await QueueStory.begin();

@@ -17,6 +17,10 @@ export class Nemesis {
   readonly #backups = new Map<SimulatedMachine, DiskBackup>();
   #isOver = false;
   #nextAddress = 50;
+  /** How hosts get back the addresses that they lost for a while. */
+  readonly #flapped: (() => void)[] = [];
+  /** After many of them nothing could be said of any message. */
+  #incidentsLeft = 2;
 
   constructor(universe: Universe, rates: FaultRates) {
     this.#universe = universe;
@@ -59,7 +63,9 @@ export class Nemesis {
     this.#isOver = true;
     world.note('everything heals');
     internet.healAll();
-    names.healAll(hosts);
+    names.healAll();
+    for (const comeBack of this.#flapped.splice(0)) comeBack();
+    for (const { hostName, host } of machines) names.set(hostName, [...host.addresses], hosts);
     for (const machine of machines) {
       machine.disk.syncMs = () => 0.3;
       machine.resume();
@@ -189,12 +195,11 @@ export class Nemesis {
     const addresses = [...host.addresses];
     host.addresses.clear();
     this.#universe.world.note(`${name} has no address`);
-    const forMs = this.#duration(30_000);
     const comeBack = (): void => {
       if (host.addresses.size === 0) for (const address of addresses) host.addresses.add(address);
     };
-    // Also when everything is healed meanwhile: nobody else gives the address back.
-    this.#universe.world.at(forMs, comeBack);
+    this.#flapped.push(comeBack);
+    this.#after(this.#duration(30_000), comeBack);
   }
 
   #swap(): void {
@@ -228,7 +233,10 @@ export class Nemesis {
     const answer = world.random.fraction() < 0.6 ? [...wrong, ...right] : wrong;
     names.set(machine.hostName, answer, hosts);
     world.note(`${machine.hostName} is said to be ${answer}`);
-    this.#after(this.#duration(30_000), () => names.set(machine.hostName, [...machine.host.addresses], hosts));
+    this.#after(this.#duration(30_000), () => {
+      const addresses = [...machine.host.addresses];
+      names.set(machine.hostName, addresses.length > 0 ? addresses : right, hosts);
+    });
   }
 
   #slowDisk(): void {
@@ -249,8 +257,9 @@ export class Nemesis {
     machine.failSync(outcome, 100 + this.#duration(5_000));
     if (outcome !== 'unknown') return;
     const { process } = machine;
-    this.#after(8_000, () => {
-      if (machine.process !== process) return;
+    // Also when everything else has healed meanwhile: such a store needs a person.
+    this.#universe.world.at(8_000, () => {
+      if (process === undefined || machine.process !== process) return;
       machine.kill();
       this.#restart(machine);
     });
@@ -292,7 +301,7 @@ export class Nemesis {
   #operate(): void {
     const machine = this.#machine();
     const { running } = machine;
-    const outgoing = running?.manager.status().filter(({ queue }) => queue.includes('@')) ?? [];
+    const outgoing = running?.manager.outgoingStatus() ?? [];
     if (running === undefined || outgoing.length === 0) return;
     const { queue } = this.#oneOf(outgoing);
     switch (this.#oneOf(['hold', 'retry', 'purge', 'park'] as const)) {
@@ -316,9 +325,7 @@ export class Nemesis {
   #releaseHolds(machine: SimulatedMachine): void {
     const { running } = machine;
     if (running === undefined) return;
-    for (const { queue } of running.manager.status()) {
-      if (queue.includes('@')) this.#quietly(running.transfer.release(queue));
-    }
+    for (const { queue } of running.manager.outgoingStatus()) this.#quietly(running.transfer.release(queue));
   }
 
   /** As the operators' verbs do it: a page is locked, and leaves in one unit. */
@@ -356,6 +363,7 @@ export class Nemesis {
 
   #incident(): void {
     const { world, ledger } = this.#universe;
+    if (this.#incidentsLeft === 0) return;
     const machine = this.#machine();
     const backup = this.#backups.get(machine);
     switch (this.#oneOf(['backUp', 'backUp', 'restore', 'lose'] as const)) {
@@ -376,6 +384,7 @@ export class Nemesis {
         machine.disk.lose(this.#universe.nextLineage());
         break;
     }
+    this.#incidentsLeft--;
     this.#after(this.#duration(5_000), () => this.#restart(machine));
   }
 

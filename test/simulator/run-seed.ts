@@ -192,6 +192,8 @@ function watchStates(universe: Universe): void {
       if (running === undefined || running.process.isPaused) continue;
       running.transfer.describeOutgoing().then(
         (all) => {
+          // A store that is full or has failed is told by itself; its end, or a person, brings the next attempt.
+          if (running.manager.storeCondition.state !== 'ready') return;
           for (const status of all) checkStatus(universe, running.process.name, status);
         },
         () => undefined,
@@ -235,8 +237,7 @@ async function drain(universe: Universe): Promise<void> {
 function whatIsLeft(universe: Universe): string[] {
   return universe.machines.flatMap(({ name, running }) => {
     if (running === undefined) return [`${name} is down`];
-    return running.manager
-      .status()
+    return [...running.manager.status(), ...running.manager.outgoingStatus()]
       .filter(({ queue, messages, delayed }) => {
         if (!queue.includes('@') && !queue.startsWith('in-')) return false;
         return messages + delayed > 0;

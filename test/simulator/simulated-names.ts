@@ -44,9 +44,8 @@ export class NameTable {
     else this.#trouble.set(key, trouble);
   }
 
-  healAll(hosts: readonly SimulatedHost[]): void {
+  healAll(): void {
     this.#trouble.clear();
-    for (const [name, addresses] of this.#now) this.set(name, addresses, hosts);
   }
 
   /** As the host hears it at this moment. */

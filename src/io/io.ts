@@ -3,7 +3,7 @@
  *
  * Production gets `nodeIo()`; the simulator and `posthorn/testing` bring their own. Outside `io/` and `store/` nothing
  * else may reach the clock, timers, randomness, `node:fs`, `node:net` or `node:dns`; a test holds that.
- * Network doors join here with the transfer between machines.
+ * The doors to other machines and their names stand in network.ts.
  */
 export interface Io {
   readonly clock: Clock;

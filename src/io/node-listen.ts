@@ -50,12 +50,15 @@ function startListening(server: Server, { address, port }: ListenTarget, place: 
     const fail = (error: unknown): void => reject(listenFailure(error, place));
     server.once('error', fail);
     // `ipv6Only: false` with `::` is every address of both families; exclusive: no sharing behind our back in a cluster.
-    server.listen({ host: address, port, ipv6Only: false, exclusive: true }, () => {
+    server.listen({ host: address, port, backlog: BACKLOG, ipv6Only: false, exclusive: true }, () => {
       server.off('error', fail);
       resolve();
     });
   });
 }
+
+/** Connections that the system takes before this process does (it may allow fewer): a flood must not cost others a second. */
+const BACKLOG = 4096;
 
 /** The port is free when this resolves; Node's own callback would wait for every connection that was accepted. */
 function stopListening(server: Server, gate: TlsGate | undefined): Promise<void> {

@@ -109,6 +109,8 @@ function addHost(prefix: string, host: string): void {
   ip('-n', `${prefix}-hub`, 'link', 'add', end, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace);
   ip('-n', `${prefix}-hub`, 'link', 'set', end, 'master', 'bridge0', 'up');
   for (const device of ['lo', 'eth0']) ip('-n', namespace, 'link', 'set', device, 'up');
+  // Otherwise an interface whose first address is taken away loses all others of that network too.
+  ip('netns', 'exec', namespace, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/conf/all/promote_secondaries');
   // `ip netns exec` shows this file as /etc/resolv.conf to what it starts.
   mkdirSync(`/etc/netns/${namespace}`, { recursive: true });
   writeFileSync(`/etc/netns/${namespace}/resolv.conf`, `nameserver ${NAME_SERVER}\n`);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { TestContext } from 'node:test';
 import { nodeIo } from '../../src/io/node-io.ts';
 import { connectOperations } from '../../src/operations/connect.ts';
 import type { OutgoingDescription } from '../../src/operations/operations.ts';
@@ -20,6 +21,8 @@ export class MachineHost {
   readonly #listeners = new Set<() => void>();
   #isReady = false;
   #isQuiet = false;
+  #isEnding = false;
+  #watching: Promise<void> = Promise.resolve();
 
   private constructor(network: TestNetwork, name: string, directory: string) {
     this.name = name;
@@ -48,6 +51,8 @@ export class MachineHost {
   }
 
   async end(): Promise<void> {
+    this.#isEnding = true;
+    await this.#watching;
     this.#process.say('end');
     assert.equal(await this.#process.ended, 0, `${this.name} ends in good order`);
   }
@@ -78,24 +83,22 @@ export class MachineHost {
     return clock.monotonicNowMs() - startMs;
   }
 
-  /** Records what `posthorn outgoing` would show, until stopped. */
-  watchOutgoing(): { stop(): Promise<void> } {
+  /** Records what `posthorn outgoing` would show, until the machine ends or the test does. */
+  watchOutgoing(t: TestContext): void {
     const connection = connectOperations({ directory: this.directory, io: nodeIo() });
-    let isStopped = false;
     const watching = (async () => {
-      while (!isStopped) {
+      while (!this.#isEnding) {
         const { outgoing } = await connection.operations.describeOutgoing({});
         for (const status of outgoing) this.#noteShown(status);
         await new Promise<void>((resolve) => nodeIo().timers.after(100, resolve, { keepsProcessAlive: true }));
       }
-      await connection.close();
-    })();
-    return {
-      stop: async () => {
-        isStopped = true;
-        await watching;
-      },
-    };
+    })().finally(() => connection.close());
+    this.#watching = watching;
+    // Whoever ends the machine hears of a failure; when the test failed before, that is what counts.
+    watching.catch(() => undefined);
+    t.after(() => {
+      this.#isEnding = true;
+    });
   }
 
   describeShown(): string {

@@ -1,3 +1,4 @@
+import { parseAddress } from '../src/message/address.ts';
 import { Header } from '../src/message/headers.ts';
 import type { QueueManager } from '../src/queues/queue-manager.ts';
 import type { OutgoingMessage } from '../src/transport/transport.ts';
@@ -6,7 +7,7 @@ import type { OutgoingMessage } from '../src/transport/transport.ts';
 export const ORDER = makeOrder();
 export const ORDER_JSON = Buffer.from(JSON.stringify(ORDER));
 
-/** Puts `count` messages of 1 KiB into the queue, as an endpoint would have sent them, in large units. */
+/** Puts `count` messages of 1 KiB into the queue (`queue@machine` too), as an endpoint would have sent them, in large units. */
 export async function fillQueue(manager: QueueManager, queue: string, count: number): Promise<void> {
   const commits: Promise<void>[] = [];
   for (let first = 0; first < count; first += UNIT_MESSAGES) {
@@ -35,7 +36,7 @@ function orderMessage(queue: string, number: number): OutgoingMessage {
     [Header.timeSent]: '2026-01-01 00:00:00:000000 Z',
     [Header.replyToAddress]: 'bench@bench',
   };
-  return { destination: { queue }, headers, body: ORDER_JSON };
+  return { destination: parseAddress(queue), headers, body: ORDER_JSON };
 }
 
 function makeOrder() {

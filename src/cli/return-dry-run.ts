@@ -17,7 +17,7 @@ export async function dryRun(
   const left = { noSource: 0, locked: 0 };
   for await (const page of messagePages(operations, { queue: wish.errorQueue, filter: wish.filter })) {
     for (const { failure, deadLetter, isLocked } of page.messages) {
-      const destination = wish.to ?? failure?.failedQueue ?? deadLetter?.source;
+      const destination = wish.to ?? deadLetter?.source ?? failure?.failedQueue;
       if (isLocked) left.locked++;
       else if (destination === undefined) left.noSource++;
       else destinations.set(destination, (destinations.get(destination) ?? 0) + 1);

@@ -45,7 +45,7 @@ export type LeftReason =
   | 'locked'
   /** Its stored bytes do not match their checksum. */
   | 'damaged'
-  /** The destination refused it: its queue is full, or its machine cannot be reached. */
+  /** The destination refused it, a queue of this machine or an outgoing queue: it is full, say. */
   | 'refused';
 
 export const OPERATION_PREFIX = 'operation/';

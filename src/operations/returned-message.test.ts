@@ -54,6 +54,21 @@ describe('what return-to-source makes of a message', () => {
     assert.deepEqual({ ...(planned.kind === 'return' && planned.headers) }, UNTOUCHED);
   });
 
+  test('a failed message that could not be delivered to its error queue goes there with its failure, or with --to without it', () => {
+    const failed = { ...UNTOUCHED, [Header.failedQueue]: 'billing@alpha', [Header.exceptionType]: 'TypeError' };
+    const headers = {
+      ...failed,
+      [Header.deadLetterReason]: 'NACK_BAD_DST_Q',
+      [Header.deadLetterQueue]: 'error@ops',
+      [Header.deadLetterText]: "There is no queue 'error' on machine 'ops'.",
+    };
+    const planned = plan(headers);
+    assert.deepEqual(planned.kind === 'return' && planned.destination, { queue: 'error', machine: 'ops' });
+    assert.deepEqual({ ...(planned.kind === 'return' && planned.headers) }, failed);
+    const elsewhere = plan(headers, 'billing@alpha');
+    assert.deepEqual({ ...(elsewhere.kind === 'return' && elsewhere.headers) }, UNTOUCHED);
+  });
+
   test('--to wins over where it failed', () => {
     const planned = plan({ ...UNTOUCHED, [Header.failedQueue]: 'billing@alpha' }, 'hospital');
     assert.deepEqual(planned.kind === 'return' && planned.destination, { queue: 'hospital' });

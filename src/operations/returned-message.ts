@@ -1,6 +1,6 @@
 import { type Address, parseAddress } from '../message/address.ts';
 import { InvalidAddress } from '../message/errors.ts';
-import { Header, type Headers } from '../message/headers.ts';
+import { Header, type Headers, headersOf } from '../message/headers.ts';
 import type { BrowsedMessage } from '../queues/browsing.ts';
 import type { Delivery } from '../transport/transport.ts';
 import type { LeftReason } from './return-operation.ts';
@@ -12,15 +12,23 @@ export type ReturnPlan =
   | { readonly kind: 'returnBytes'; readonly destination: Address; readonly headerBytes: Uint8Array }
   | { readonly kind: 'leave'; readonly reason: LeftReason; readonly text: string };
 
-/** Decides; changes nothing. `to` overrides where the message came from. */
+/**
+ * Decides; changes nothing. `to` overrides where the message came from.
+ *
+ * A failed message that became a dead letter on its way to the error queue of another machine goes there again, with its
+ * failure: dead-lettering was the last that happened to it.
+ */
 export function planReturn(message: BrowsedMessage, delivery: Delivery, to: string | undefined): ReturnPlan {
   if (delivery.isDamaged) return leave('damaged', 'its stored bytes do not match their checksum');
-  const source = to ?? message.headers?.[Header.failedQueue] ?? message.headers?.[Header.deadLetterQueue];
+  const source = to ?? message.headers?.[Header.deadLetterQueue] ?? message.headers?.[Header.failedQueue];
   if (source === undefined) return leave('noSource', `it has no header ${Header.failedQueue}; name a queue with --to`);
   const destination = readAddress(source);
   if (destination === undefined)
     return leave('noSource', `'${source.slice(0, 80)}' is not an address; name a queue with --to`);
   if (message.headers === undefined) return { kind: 'returnBytes', destination, headerBytes: delivery.headers };
+  if (to === undefined && message.headers[Header.deadLetterQueue] !== undefined && hasFailed(message.headers)) {
+    return { kind: 'return', destination, headers: withoutDeadLetterHeaders(message.headers) };
+  }
   const undecodable = message.headers[Header.undecodableHeaders];
   if (undecodable !== undefined) {
     return { kind: 'returnBytes', destination, headerBytes: Buffer.from(undecodable, 'base64') };
@@ -37,6 +45,18 @@ export function headersForReturn(headers: Headers): Headers {
   return kept;
 }
 
+function hasFailed(headers: Headers): boolean {
+  return headers[Header.failedQueue] !== undefined;
+}
+
+function withoutDeadLetterHeaders(headers: Headers): Headers {
+  const kept = headersOf(headers);
+  for (const name of ADDED_BY_DEAD_LETTERING) delete kept[name];
+  return kept;
+}
+
+const ADDED_BY_DEAD_LETTERING = [Header.deadLetterReason, Header.deadLetterQueue, Header.deadLetterText] as const;
+
 const EXCEPTION_PREFIX = 'NServiceBus.ExceptionInfo.';
 
 const ADDED_BY_FAILURE: ReadonlySet<string> = new Set([
@@ -49,9 +69,7 @@ const ADDED_BY_FAILURE: ReadonlySet<string> = new Set([
   Header.attempts,
   Header.deaths,
   Header.undecodableHeaders,
-  Header.deadLetterReason,
-  Header.deadLetterQueue,
-  Header.deadLetterText,
+  ...ADDED_BY_DEAD_LETTERING,
 ]);
 
 function leave(reason: LeftReason, text: string): ReturnPlan {

@@ -89,6 +89,7 @@ describe('when failed messages are returned', () => {
       await story.fail(numbered(50), 'billing@test');
       await story.fail(numbered(10, 'lost'), undefined);
       await story.fail(numbered(20, 'parcel'), 'shipping@test');
+      await story.fail(numbered(30, 'abroad'), 'billing@Beta');
       let operation = await story.operations.startReturn({ errorQueue: 'error', filter: {} });
       while (operation.state === 'running') {
         const page = story.operations.continueReturn({
@@ -110,8 +111,13 @@ describe('when failed messages are returned', () => {
       }
       assert.deepEqual(await story.waiting('billing'), numbered(50), `seed ${seed}`);
       assert.deepEqual(await story.waiting('shipping'), numbered(20, 'parcel'), `seed ${seed}`);
+      assert.deepEqual(await story.waiting('billing@beta'), numbered(30, 'abroad'), `seed ${seed}`);
       assert.deepEqual(await story.waiting('error'), numbered(10, 'lost'), `seed ${seed}`);
-      assert.deepEqual([operation.returned, operation.left.noSource, operation.lookedAt], [70, 10, 80], `seed ${seed}`);
+      assert.deepEqual(
+        [operation.returned, operation.left.noSource, operation.lookedAt],
+        [100, 10, 110],
+        `seed ${seed}`,
+      );
     }
     assert.ok(crashCount > 100, `${crashCount} crashes`);
   });
@@ -133,6 +139,27 @@ describe('when failed messages are returned', () => {
     receiver.close();
     assert.deepEqual(await story.waiting('error'), ['held', 'lost']);
     assert.deepEqual(await story.waiting('billing@beta'), ['elsewhere'], 'it goes back to the machine where it failed');
+  });
+
+  test('to another machine they go through its outgoing queue, each with its full retries and its priority', async () => {
+    await using story = await ErrorStory.begin();
+    await story.sendAll([
+      story.message('error', 'urgent', {
+        priority: 6,
+        headers: headersOf({ [Header.failedQueue]: 'billing@Alpha', [Header.delayedRetries]: '3', Tenant: '7' }),
+      }),
+    ]);
+    await story.fail(['moved'], 'shipping@test');
+    assert.equal((await story.returnAll({ filter: { failedQueue: 'billing@Alpha' } })).returned, 1);
+    assert.deepEqual(await story.waiting('billing@alpha'), ['urgent']);
+    const [headers] = await story.headersIn('billing@alpha');
+    assert.deepEqual(Object.keys(headers ?? {}).sort(), [Header.messageId, Header.priority, 'Tenant'].sort());
+    assert.equal((await story.returnAll({ to: 'hospital@beta' })).returned, 1);
+    assert.deepEqual(
+      await story.waiting('hospital@beta'),
+      ['moved'],
+      'a queue of another machine is not looked for here',
+    );
   });
 
   test('a destination that is full keeps what it can hold, and the rest stays and is told', async () => {

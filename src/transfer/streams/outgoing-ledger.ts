@@ -77,6 +77,13 @@ export class OutgoingLedger {
     return this.#reservedUpTo;
   }
 
+  /** What to reserve with a unit that goes anyway, in time before it is needed. */
+  get reservationDue(): number | undefined {
+    const { lastPosition } = this.sent;
+    if (lastPosition === undefined || this.#reservedUpTo - lastPosition > RESERVE_AHEAD / 2) return undefined;
+    return lastPosition + RESERVE_AHEAD;
+  }
+
   /** More is reserved than was sent: after a crash now, messages that never left would have to wait for the receiver's word. */
   get isReservedAhead(): boolean {
     return this.#reservedUpTo > (this.sent.lastPosition ?? 0);
@@ -126,12 +133,12 @@ export class OutgoingLedger {
     );
   }
 
-  /** Lets frames with messages up to this position leave, once it is durable. */
+  /** Lets frames with messages up to this position, and some ahead, leave once it is durable. */
   reserve(position: number): Promise<void> {
     const row = this.#rowNow();
     return this.#commit((work) => {
       this.#writeRow(row, work);
-      this.#reserve(position, work);
+      this.#reserve(position + RESERVE_AHEAD, work);
     });
   }
 
@@ -295,6 +302,8 @@ export interface Acknowledgement {
   readonly reserveUpTo?: number | undefined;
 }
 
+/** Sequences of the whole queue manager that are reserved at a time. */
+const RESERVE_AHEAD = 4096;
 const FORMER_EPOCHS_MAX = 16;
 const DEAD_LETTER_PAGE = 64;
 

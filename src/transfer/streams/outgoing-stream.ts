@@ -1,17 +1,15 @@
-import type { Io, Timer } from '../../io/io.ts';
-import type { Logger } from '../../io/logger.ts';
 import { invariant } from '../../message/posthorn-error.ts';
-import type { OutgoingQueue, TransferDoor } from '../../queues/transfer-door.ts';
-import { isOutcomeUnknown } from '../../transactions/outcome-unknown.ts';
 import type { Link } from '../links/link.ts';
-import type { Acked, Attached, Detached, Frame, RefusedMessage } from '../wire/frames.ts';
+import type { Acked, Attached, Detached, Frame } from '../wire/frames.ts';
+import { Confirmations } from './confirmations.ts';
 import { DataSender } from './data-sender.ts';
+import { type BegunChange, HoldChanges } from './hold-changes.ts';
 import { OutgoingLedger } from './outgoing-ledger.ts';
-import { type Decision, reconcile } from './reconcile.ts';
+import type { OutgoingStreamOptions } from './outgoing-stream-options.ts';
+import { settle } from './settlement.ts';
 import type { LinkCredit, OutgoingStream, StreamEvent, StreamView } from './stream.ts';
-import { describeEvent } from './stream-event-text.ts';
-import type { HoldRow } from './stream-rows.ts';
-import { UnitTrouble } from './unit-trouble.ts';
+import { ATTACHED, ATTACHING, type Attachment, BEGINNING, DETACHED, type Phase } from './stream-phase.ts';
+import { UnitFollower } from './unit-follower.ts';
 
 /**
  * Opens the sender's end of one outgoing queue: reads what is durable of it, and takes the messages over that a process
@@ -33,51 +31,18 @@ export async function openOutgoingStream(options: OutgoingStreamOptions): Promis
   return new Stream(options, await OutgoingLedger.open(options));
 }
 
-export interface OutgoingStreamOptions {
-  readonly queue: OutgoingQueue;
-  readonly door: TransferDoor;
-  readonly io: Io;
-  readonly logger: Logger;
-  /** Told of what reconciliation found; the log has it too. */
-  readonly onEvent?: ((event: StreamEvent) => void) | undefined;
-  /** When the receiver's store is another one: begin anew by itself (default), or wait for an operator's release. */
-  readonly onReplacedStore?: 'resend' | 'hold' | undefined;
-}
-
-type Phase =
-  | { readonly kind: 'detached' }
-  | { readonly kind: 'beginning' | 'attaching' | 'attached' }
-  | { readonly kind: 'settling'; readonly answer: Attached }
-  | { readonly kind: 'paused'; readonly pause: NonNullable<StreamView['pause']>; readonly timer: Timer };
-
-interface Attachment {
-  readonly link: Link;
-  readonly channel: number;
-  readonly credit: LinkCredit;
-  /** While attached. */
-  sender: DataSender | undefined;
-}
-
-interface HoldChange {
-  readonly hold: HoldRow | undefined;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
-
 class Stream implements OutgoingStream {
   readonly queue: string;
   readonly #options: OutgoingStreamOptions;
   readonly #ledger: OutgoingLedger;
   readonly #listeners: (() => void)[] = [];
   readonly #stopListening: () => void;
-  readonly #holdChanges: HoldChange[] = [];
+  readonly #holds: HoldChanges;
   #phase: Phase = DETACHED;
   #attachment: Attachment | undefined;
-  /** What the receiver has confirmed, of which this store may not know yet. */
-  #confirmedSeq = 0;
-  #refused: RefusedMessage[] = [];
+  readonly #confirmed: Confirmations;
   #mayLowerReservation = false;
-  readonly #units: UnitTrouble;
+  readonly #units: UnitFollower;
   #acknowledged = 0;
   #lastAcknowledgedMs: number | undefined;
   #stopping: (() => void) | undefined;
@@ -88,9 +53,14 @@ class Stream implements OutgoingStream {
     this.queue = options.queue.name;
     this.#options = options;
     this.#ledger = ledger;
-    this.#confirmedSeq = ledger.ackedSeq;
+    this.#confirmed = new Confirmations(ledger.ackedSeq);
+    this.#holds = new HoldChanges(ledger, options.io.clock, () => this.#step());
     this.#stopListening = options.queue.listen(() => this.#queueChanged());
-    this.#units = new UnitTrouble(options.io.timers, () => this.#tryAgain());
+    this.#units = new UnitFollower({
+      timers: options.io.timers,
+      goOn: () => this.#goOn(),
+      failed: (error, text) => this.#failed(error, text),
+    });
     options.door.onStoreCondition(({ state }) => {
       if (state === 'ready') this.#units.retryNow();
     });
@@ -113,12 +83,12 @@ class Stream implements OutgoingStream {
       acknowledged: this.#acknowledged,
       lastAcknowledgedMs: this.#lastAcknowledgedMs,
       epoch: this.#ledger.row?.epoch,
-      failure: this.#units.text,
+      failure: this.#units.trouble,
     };
   }
 
   get #state(): StreamView['state'] {
-    if (this.#units.isTroubled) return 'failed';
+    if (this.#units.trouble !== undefined) return 'failed';
     const { kind } = this.#phase;
     return kind === 'beginning' || kind === 'settling' ? 'attaching' : kind;
   }
@@ -167,14 +137,11 @@ class Stream implements OutgoingStream {
   }
 
   hold(by: string): Promise<void> {
-    // That hold asks for a decision; an operator's would hide it.
-    if (this.#ledger.hold?.reason === 'RESYNC_NEEDED') return Promise.resolve();
-    const sinceMs = this.#options.io.clock.wallNowMs();
-    return this.#changeHold({ reason: 'OPERATOR', by, sinceMs });
+    return this.#holds.hold(by);
   }
 
   release(): Promise<void> {
-    return this.#changeHold(undefined);
+    return this.#holds.release();
   }
 
   async stop(): Promise<void> {
@@ -196,16 +163,9 @@ class Stream implements OutgoingStream {
     this.#units.giveUp();
   }
 
-  #changeHold(hold: HoldRow | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#holdChanges.push({ hold, resolve, reject });
-      this.#step();
-    });
-  }
-
   /** The next thing that is to be made durable; nothing while something is under way. */
   #step(): void {
-    if (!this.#ledger.isBusy && !this.#units.isTroubled) this.#takeStep();
+    if (!this.#ledger.isBusy && this.#units.trouble === undefined) this.#takeStep();
     this.#tell();
     if (!this.#ledger.isBusy) this.#stopping?.();
   }
@@ -213,56 +173,46 @@ class Stream implements OutgoingStream {
   #takeStep(): void {
     const ledger = this.#ledger;
     const phase = this.#phase;
-    const change = this.#holdChanges.shift();
-    if (change !== undefined) this.#applyHold(change);
+    if (this.#holds.isAsked) this.#applyHold(this.#holds.begin());
     else if (phase.kind === 'settling') this.#settle(phase.answer);
-    else if (this.#confirmedSeq > ledger.ackedSeq) this.#removeConfirmed();
+    else if (this.#confirmed.seq > ledger.ackedSeq) this.#removeConfirmed();
     else if (phase.kind === 'beginning') this.#beginAttaching();
     else if (phase.kind === 'attached') this.#clearTheWay();
     else if (phase.kind === 'detached' && this.#mayLowerReservation) {
       this.#mayLowerReservation = false;
-      if (ledger.row !== undefined && ledger.isReservedAhead) this.#run(ledger.lowerReservation());
+      if (ledger.row !== undefined && ledger.isReservedAhead) this.#units.follow(ledger.lowerReservation());
     }
   }
 
-  #applyHold(change: HoldChange): void {
-    const { hold, resolve, reject } = change;
-    const wasResync = this.#ledger.hold?.reason === 'RESYNC_NEEDED';
-    const unit = this.#ledger.setHold(hold);
-    unit.then(resolve, reject);
-    this.#run(unit, () => {
-      if (hold !== undefined) this.#sender?.putBackNext();
-      // A new epoch has begun; nothing is known of it, and no link was used since the hold.
-      if (wasResync && hold === undefined) this.#nothingConfirmed();
+  #applyHold({ unit, beginsEpoch, isHold }: BegunChange): void {
+    this.#units.follow(unit, () => {
+      if (isHold) this.#sender?.putBackNext();
+      // Nothing is known of the new epoch, and no link was used since the hold.
+      if (beginsEpoch) this.#nothingConfirmed();
     });
   }
 
   #settle(answer: Attached): void {
-    const { link } = this.#attachmentNow();
-    const ledger = this.#ledger;
-    const { storeId } = link.peer;
-    const decision = reconcile(
-      {
-        acked: ledger.ackedSeq,
-        peerStoreId: ledger.row?.peerStoreId,
-        digestAt: (seq) => ledger.sent.digestAt(seq),
-      },
-      { storeId, last: answer.last, digest: answer.digest },
-    );
-    if (decision.kind === 'newEpoch') {
-      this.#beginNewEpoch(decision, answer);
-      return;
-    }
+    const { queue, onReplacedStore, io } = this.#options;
+    const { peer } = this.#attachmentNow().link;
+    const wallMs = io.clock.wallNowMs();
+    const settlement = settle(answer, { ledger: this.#ledger, queue, peer, onReplacedStore, wallMs });
     const phase = this.#phase;
-    if (decision.acknowledgedUpTo === ledger.ackedSeq && ledger.row?.peerStoreId === storeId) {
-      this.#settled(phase, answer);
+    if (settlement.kind === 'resumed') {
+      if (settlement.unit === undefined) this.#settled(phase, answer);
+      else {
+        this.#units.follow(settlement.unit, () => {
+          this.#noteAcknowledged(settlement.acknowledgedCount);
+          this.#settled(phase, answer);
+        });
+      }
       return;
     }
-    const removedCount = decision.acknowledgedUpTo - ledger.ackedSeq;
-    const unit = ledger.acknowledge(decision.acknowledgedUpTo, { refused: answer.refused, peerStoreId: storeId });
-    this.#run(unit, () => {
-      this.#noteAcknowledged(removedCount);
-      this.#settled(phase, answer);
+    this.#units.follow(settlement.unit, () => {
+      this.#announce(settlement.event);
+      this.#nothingConfirmed();
+      if (settlement.kind === 'held') this.detach();
+      else if (this.#phase === phase) this.#phase = BEGINNING;
     });
   }
 
@@ -287,71 +237,37 @@ class Stream implements OutgoingStream {
       credit,
       windowMessages,
       windowBytes,
-      mayGo: () => this.#ledger.hold === undefined && !this.#units.isTroubled,
+      mayGo: () => this.#ledger.hold === undefined && this.#units.trouble === undefined,
       stopped: () => this.#step(),
-      failed: (error) => this.#failed(error),
+      failed: (error) => this.#units.failed(error),
     });
   }
 
-  #beginNewEpoch(decision: Decision & { readonly kind: 'newEpoch' }, answer: Attached): void {
-    const ledger = this.#ledger;
-    const { queue, onReplacedStore, io } = this.#options;
-    const { link } = this.#attachmentNow();
-    const text = describeEvent(decision.event, { queue: this.queue, peer: link.peer, answer, row: ledger.row });
-    const event = { event: decision.event, queue: this.queue, peer: link.peer.machine, text };
-    if (decision.event === 'PEER_STORE_REPLACED' && onReplacedStore === 'hold') {
-      const hold: HoldRow = { reason: 'RESYNC_NEEDED', by: text, sinceMs: io.clock.wallNowMs() };
-      this.#run(ledger.setHold(hold), () => {
-        this.#announce(event);
-        this.detach();
-      });
-      return;
-    }
-    // A store that went back in time does not know what it had sent: everything it holds may have been.
-    const mark = decision.event === 'STREAM_REGRESSION' ? queue.highestPosition() : (ledger.sent.lastPosition ?? 0);
-    const phase = this.#phase;
-    this.#run(ledger.newEpoch(mark, link.peer.storeId), () => {
-      this.#announce(event);
-      this.#nothingConfirmed();
-      if (this.#phase === phase) this.#phase = BEGINNING;
-    });
+  get #reservationDue(): number | undefined {
+    return this.#phase === ATTACHED ? this.#ledger.reservationDue : undefined;
   }
 
   /** Beyond what is durable. */
   #nothingConfirmed(): void {
-    this.#confirmedSeq = this.#ledger.ackedSeq;
-    this.#refused = [];
+    this.#confirmed.reset(this.#ledger.ackedSeq);
   }
 
   #removeConfirmed(): void {
-    const ledger = this.#ledger;
-    const seq = this.#confirmedSeq;
-    const refused = this.#refused;
-    this.#refused = [];
-    const removedCount = seq - ledger.ackedSeq;
-    const unit = ledger.acknowledge(seq, { refused, reserveUpTo: this.#reservationDue() });
-    this.#run(
-      unit,
+    const { seq } = this.#confirmed;
+    const refused = this.#confirmed.takeRefused();
+    const removedCount = seq - this.#ledger.ackedSeq;
+    this.#units.follow(
+      this.#ledger.acknowledge(seq, { refused, reserveUpTo: this.#reservationDue }),
       () => this.#noteAcknowledged(removedCount),
-      () => {
-        this.#refused = [...refused, ...this.#refused];
-      },
+      () => this.#confirmed.putBackRefused(refused),
     );
-  }
-
-  /** Rides with a unit that goes anyway, in time before it is needed. */
-  #reservationDue(): number | undefined {
-    const { reservedUpTo, sent } = this.#ledger;
-    const lastPosition = sent.lastPosition ?? 0;
-    if (this.#phase.kind !== 'attached' || reservedUpTo - lastPosition > RESERVE_AHEAD / 2) return undefined;
-    return lastPosition + RESERVE_AHEAD;
   }
 
   #beginAttaching(): void {
     const { row, ackedSeq, ackedDigest, hold } = this.#ledger;
     if (hold?.reason === 'RESYNC_NEEDED') return;
     if (row === undefined) {
-      this.#run(this.#ledger.begin());
+      this.#units.follow(this.#ledger.begin());
       return;
     }
     const { link, channel } = this.#attachmentNow();
@@ -367,13 +283,13 @@ class Stream implements OutgoingStream {
     if (sender === undefined || stop === undefined) return;
     if (stop.kind === 'unreserved') {
       if (stop.position <= this.#ledger.reservedUpTo) sender.goOn();
-      else this.#run(this.#ledger.reserve(stop.position + RESERVE_AHEAD), () => sender.goOn());
+      else this.#units.follow(this.#ledger.reserve(stop.position), () => sender.goOn());
       return;
     }
     const { entry, code, text } = stop;
     sender.handOverNext();
     this.#options.logger.warn(`A message of ${this.queue} goes to the dead-letter queue: ${text}`, { code });
-    this.#run(
+    this.#units.follow(
       this.#ledger.deadLetterUnsent(entry, code, text),
       () => sender.goOn(),
       () => {
@@ -383,52 +299,33 @@ class Stream implements OutgoingStream {
     );
   }
 
-  /** Follows a unit of the ledger; `undo` runs when it is proved not to be there. */
-  #run(unit: Promise<void>, committed: () => void = () => {}, undo: () => void = () => {}): void {
-    unit
-      .then(() => {
-        this.#units.succeeded();
-        committed();
-        this.#sender?.schedule();
-        this.#step();
-      })
-      .catch((error: unknown) => {
-        if (!isOutcomeUnknown(error)) undo();
-        this.#failed(error);
-      });
-  }
-
-  #failed(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#options.logger.warn(`The outgoing queue ${this.queue} cannot go on: ${reason}`, { error });
-    this.#units.failed(error);
-    if (this.#units.isHopeless) {
-      this.#endAttachment();
-      this.#phase = DETACHED;
-    }
-    for (const { reject } of this.#holdChanges.splice(0)) reject(error);
-    this.#tell();
-    this.#stopping?.();
-  }
-
-  #tryAgain(): void {
-    if (this.#isStopping) return;
+  /** A unit has committed, or one that failed is to be tried again. */
+  #goOn(): void {
     this.#sender?.schedule();
     this.#step();
   }
 
+  #failed(error: unknown, text: string): void {
+    this.#options.logger.warn(`The outgoing queue ${this.queue} cannot go on: ${text}`, { error });
+    if (this.#units.isHopeless) {
+      this.#endAttachment();
+      this.#phase = DETACHED;
+    }
+    this.#holds.fail(error);
+    this.#tell();
+    this.#stopping?.();
+  }
+
   #acked(frame: Acked): void {
     const sender = this.#sender;
-    if (this.#phase.kind !== 'attached' || sender === undefined || frame.seq <= this.#confirmedSeq) return;
+    if (this.#phase.kind !== 'attached' || sender === undefined || frame.seq <= this.#confirmed.seq) return;
     if (!sender.confirm(frame.seq)) {
       const text = `${this.queue}: sequence ${frame.seq} was acknowledged and never sent`;
       this.#attachmentNow().link.close('MALFORMED', text);
       return;
     }
-    this.#confirmedSeq = frame.seq;
-    for (const refusal of frame.refused) this.#refused.push(refusal);
-    sender.schedule();
-    this.#step();
+    this.#confirmed.add(frame.seq, frame.refused);
+    this.#goOn();
   }
 
   #detachedByPeer(frame: Detached): void {
@@ -496,11 +393,3 @@ class Stream implements OutgoingStream {
     if (isNews) for (const listener of this.#listeners) listener();
   }
 }
-
-/** Sequences of the whole queue manager that are reserved at a time. */
-const RESERVE_AHEAD = 4096;
-
-const DETACHED: Phase = { kind: 'detached' };
-const BEGINNING: Phase = { kind: 'beginning' };
-const ATTACHING: Phase = { kind: 'attaching' };
-const ATTACHED: Phase = { kind: 'attached' };

@@ -23,7 +23,7 @@ import {
  * - An end that is in the middle of a frame of the other side speaks as often: the question of the other end may lie behind
  *   megabytes on a slow line.
  * - When a timer comes late, this process was held up itself and bytes may lie unread in the socket: the time it was late
- *   does not count.
+ *   does not count, and a second more is given to read them.
  * - Answers come from the event loop, not from the store: a disk that stands still silences nobody.
  */
 export class Heartbeat {
@@ -98,14 +98,14 @@ export class Heartbeat {
     const lateMs = nowMs - this.#timerDueMs;
     this.#timer = undefined;
     this.#timerDueMs = Number.POSITIVE_INFINITY;
-    if (lateMs > HELD_UP_MS) this.#excuse(lateMs);
+    if (lateMs > HELD_UP_MS) this.#excuse(lateMs + HELD_UP_MS);
     if (nowMs >= this.#dueMs()) this.#act(nowMs);
     this.#arm();
   }
 
-  #excuse(lateMs: number): void {
-    this.#quietSinceMs += lateMs;
-    if (this.#askedMs !== undefined) this.#askedMs += lateMs;
+  #excuse(forMs: number): void {
+    this.#quietSinceMs += forMs;
+    if (this.#askedMs !== undefined) this.#askedMs += forMs;
   }
 
   #act(nowMs: number): void {

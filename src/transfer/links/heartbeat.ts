@@ -139,11 +139,13 @@ export class Heartbeat {
 
   /** One timer, which may come too early and looks again: bytes come too often to move it each time. */
   #arm(): void {
-    const dueMs = this.#dueMs();
-    if (this.#isStopped || this.#timerDueMs <= dueMs) return;
+    if (this.#isStopped) return;
+    const nowMs = this.#clock.monotonicNowMs();
+    const dueMs = Math.max(nowMs, this.#dueMs());
+    if (this.#timerDueMs <= dueMs) return;
     this.#timer?.cancel();
     this.#timerDueMs = dueMs;
-    this.#timer = this.#timers.after(dueMs - this.#clock.monotonicNowMs(), () => this.#run());
+    this.#timer = this.#timers.after(dueMs - nowMs, () => this.#run());
   }
 }
 

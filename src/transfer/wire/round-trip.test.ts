@@ -128,7 +128,9 @@ const digest = fc.stringMatching(/^[0-9a-f]{16}$/);
 const queue = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,40}$/);
 const machine = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9.-]{0,40}$/);
 /** As a reader gives it: without control and format characters. */
-const text = fc.string({ unit: 'grapheme-composite', maxLength: 40 }).map((raw) => raw.replace(/[\p{Cc}\p{Cf}]/gu, ''));
+const text = fc
+  .string({ unit: 'grapheme-composite', maxLength: 40 })
+  .map((raw) => raw.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ''));
 const identity: fc.Arbitrary<Identity> = record({
   machine,
   storeId: id,

@@ -52,7 +52,7 @@ export const deadPeersRow: Row = {
         if (round >= 0) rates[name].push(perSecond);
       }
     }
-    const stillWaiting = await withDead.child.ask<number>('waiting');
+    const stillWaiting = await withDead.child.ask<number>('waiting', 'dead');
     const ratios = rates.withDead.map((rate, round) => rate / (rates.alone[round] ?? Number.NaN));
     for (const { child } of [withDead, alone]) await child.ask('end');
     return {

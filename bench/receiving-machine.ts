@@ -15,7 +15,12 @@ export class ReceivingMachine implements AsyncDisposable {
   }
 
   static async open(directory: string, machine: string, port: number): Promise<ReceivingMachine> {
-    const manager = await openQueueManager({ directory, machine, listen: { address: '127.0.0.1', port } });
+    const manager = await openQueueManager({
+      directory,
+      machine,
+      listen: { address: '127.0.0.1', port },
+      logger: silentLogger,
+    });
     await manager.declareQueue('in');
     const endpoint = new Endpoint('local', { queueManager: manager, logger: silentLogger });
     await endpoint.start();

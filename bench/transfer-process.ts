@@ -10,7 +10,13 @@ import { fillQueue, ORDER } from './bench-messages.ts';
  */
 
 const [directory = '', machines = '{}'] = process.argv.slice(2);
-const manager = await openQueueManager({ directory, machine: 'sender', machines: JSON.parse(machines) });
+const manager = await openQueueManager({
+  directory,
+  machine: 'sender',
+  machines: JSON.parse(machines),
+  // The dead ones would fill the screen.
+  logger: silentLogger,
+});
 const endpoint = new Endpoint('sender', { queueManager: manager, logger: silentLogger });
 await endpoint.start();
 
@@ -32,8 +38,10 @@ answerParent({
   async fill({ to, count }: FillWish): Promise<void> {
     for (const address of to) await fillQueue(manager, address, count);
   },
-  waiting(): number {
-    return manager.outgoingStatus().reduce((total, { messages }) => total + messages, 0);
+  /** Messages that wait for the machines whose names begin so. */
+  waiting(machinePrefix: string): number {
+    const wanted = manager.outgoingStatus().filter(({ machine }) => machine.startsWith(machinePrefix));
+    return wanted.reduce((total, { messages }) => total + messages, 0);
   },
   cpuMs(): number {
     const { user, system } = process.cpuUsage();

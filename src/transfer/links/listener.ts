@@ -156,9 +156,11 @@ export class Listener {
   }
 
   #refused(refusal: RefusedConnection): void {
-    this.refusals.add(refusal);
+    const times = this.refusals.add(refusal);
+    // A flood of the same is a line at 1, 10, 100, …: strangers do not fill the disk.
+    if (!/^10*$/.test(String(times))) return;
     const { code, remoteAddress, claimedMachine, text } = refusal;
-    this.#options.logger.warn(`Refused a connection: ${text}`, { code, remoteAddress, claimedMachine });
+    this.#options.logger.warn(`Refused a connection: ${text}`, { code, remoteAddress, claimedMachine, times });
   }
 
   #stateOf(address: ListeningAddress): Pick<ListenerStatus, 'state' | 'text'> {

@@ -21,7 +21,9 @@ describe('refusals that operators see', () => {
   test('a flood from one address is one entry, and pushes out nobody', () => {
     const refusals = new Refusals();
     refusals.add(refusal('10.0.0.1', 'WRONG_HOST', 1));
-    for (let index = 0; index < 1_000; index++) refusals.add(refusal('10.6.6.6', 'HANDSHAKE_TIMEOUT', index));
+    for (let index = 0; index < 1_000; index++) {
+      assert.equal(refusals.add(refusal('10.6.6.6', 'HANDSHAKE_TIMEOUT', index)), index + 1);
+    }
     assert.equal(refusals.count, 1_001);
     assert.deepEqual(
       refusals.latest.map(({ text, atMs }) => [text, atMs]),

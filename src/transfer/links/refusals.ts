@@ -21,7 +21,8 @@ export class Refusals {
       .map(({ latest, times }) => (times === 1 ? latest : { ...latest, text: `${latest.text} (${times} times)` }));
   }
 
-  add(refusal: RefusedConnection): void {
+  /** Returns how many of its kind there are now. */
+  add(refusal: RefusedConnection): number {
     this.#count++;
     const key = JSON.stringify([refusal.remoteAddress, refusal.claimedMachine, refusal.code]);
     const times = (this.#kept.get(key)?.times ?? 0) + 1;
@@ -29,5 +30,6 @@ export class Refusals {
     this.#kept.set(key, { latest: refusal, times });
     const [oldest] = this.#kept.keys();
     if (this.#kept.size > REFUSALS_KEPT && oldest !== undefined) this.#kept.delete(oldest);
+    return times;
   }
 }

@@ -96,11 +96,6 @@ function setUint48(view: DataView, at: number, value: number): void {
   view.setUint32(at + 2, value >>> 0);
 }
 
-/** Bytes that one message takes of a DATA frame. */
-export function dataEntryBytes(headerBytes: number, bodyBytes: number): number {
-  return ENTRY_HEAD_BYTES + TIME_BYTES + headerBytes + bodyBytes;
-}
-
 /** Length and type. */
 export const FRAME_HEAD_BYTES = 5;
 /** Channel, first sequence, acked, count. */

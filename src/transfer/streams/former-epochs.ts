@@ -1,44 +1,61 @@
 import type { TransferDoor } from '../../queues/transfer-door.ts';
-import { INCOMING_STREAM_PREFIX, type IncomingRow } from './stream-rows.ts';
+import { INCOMING_STREAM_PREFIX, type IncomingRow, incomingKey } from './stream-rows.ts';
 
 /**
  * Looks at the other epochs of a stream when one of them attaches: marks those as retired that live no more, and forgets
- * those that were retired long ago, or too many. Retired ones are kept for a while, so that a sender whose store went
- * back in time is found out by them.
+ * those that were retired long ago, or too many.
  *
- * When one of them lives here and the sender does not know it, the sender's store went back in time: then `about.row` is
- * marked so, in the same unit, and every later attach of it is answered so. Resolves with the row as it is now.
+ * An epoch that the sender does not name was made by its store in a future that this sender does not know, or by a copy of
+ * it: the sender's store went back in time. Then `about.row` is marked so, in the same unit, and every later attach of it
+ * is answered so (answer-attach.ts). Once told, the sender begins an epoch that names the marked one; what was
+ * retired until then is no news to it any more. Resolves with the row as it is now.
  */
 export async function tidyFormerEpochs(door: TransferDoor, about: EpochQuestion): Promise<IncomingRow | undefined> {
-  const prefix = `${INCOMING_STREAM_PREFIX}${about.storeId}/${about.queue}/`;
-  const { entries } = await door.readState({ prefix, countMax: EPOCHS_READ_MAX });
-  const nowMs = door.nowMs();
-  let hasUnknown = false;
+  const others = await readOthers(door, about);
+  // Later than all that was retired before, also where time stands still.
+  const nowMs = Math.max(door.nowMs(), ...others.map(({ row }) => (row.retiredMs ?? 0) + 0.001));
+  const isNamed = ({ epoch }: Epoch): boolean => about.formerEpochs.includes(epoch);
+  const marked = others.filter((other) => isNamed(other) && other.row.wentBack === true);
+  const toldMs = Math.max(...marked.map(({ row }) => row.retiredMs ?? nowMs));
+  const isNews = (other: Epoch): boolean => !isNamed(other) && (other.row.retiredMs ?? nowMs) > toldMs;
   const changes = new Map<string, string | undefined>();
-  const retired: { key: string; retiredMs: number }[] = [];
-  for (const { key, value } of entries) {
-    const epoch = key.slice(prefix.length);
-    if (epoch === about.epoch) continue;
-    const row = JSON.parse(value) as IncomingRow;
-    if (row.retiredMs !== undefined) {
-      retired.push({ key, retiredMs: row.retiredMs });
-      continue;
-    }
-    if (!about.formerEpochs.includes(epoch)) hasUnknown = true;
-    changes.set(key, JSON.stringify({ ...row, retiredMs: nowMs }));
+  for (const { key, row } of others) {
+    if (row.retiredMs === undefined) changes.set(key, JSON.stringify({ ...row, retiredMs: nowMs }));
   }
-  retired.sort((left, right) => right.retiredMs - left.retiredMs);
-  for (const [index, { key, retiredMs }] of retired.entries()) {
-    if (index >= RETIRED_EPOCHS_MAX || isForgettable(retiredMs, nowMs)) changes.set(key, undefined);
-  }
+  for (const key of forgettable(others, nowMs)) changes.set(key, undefined);
   let { row } = about;
-  if (hasUnknown) {
+  if (others.some(isNews)) {
     const fresh: IncomingRow = { last: 0, digest: '', refused: [], machine: about.machine, usedMs: nowMs };
     row = { ...(row ?? fresh), wentBack: true, retiredMs: nowMs };
-    changes.set(prefix + about.epoch, JSON.stringify(row));
+    changes.set(incomingKey(about.storeId, about.queue, about.epoch), JSON.stringify(row));
   }
   if (changes.size > 0) await write(door, changes);
   return row;
+}
+
+async function readOthers(door: TransferDoor, about: EpochQuestion): Promise<readonly Epoch[]> {
+  const prefix = incomingKey(about.storeId, about.queue, '');
+  const { entries } = await door.readState({ prefix, countMax: EPOCHS_READ_MAX });
+  const epochs = entries.map(({ key, value }) => {
+    return { key, epoch: key.slice(prefix.length), row: JSON.parse(value) as IncomingRow };
+  });
+  return epochs.filter(({ epoch }) => epoch !== about.epoch);
+}
+
+interface Epoch {
+  readonly key: string;
+  readonly epoch: string;
+  readonly row: IncomingRow;
+}
+
+function forgettable(epochs: readonly Epoch[], nowMs: number): readonly string[] {
+  const retired = epochs.flatMap(({ key, row }) =>
+    row.retiredMs === undefined ? [] : [{ key, retiredMs: row.retiredMs }],
+  );
+  retired.sort((left, right) => right.retiredMs - left.retiredMs);
+  return retired
+    .filter(({ retiredMs }, index) => index >= RETIRED_EPOCHS_MAX || isForgettable(retiredMs, nowMs))
+    .map(({ key }) => key);
 }
 
 export interface EpochQuestion {

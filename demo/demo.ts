@@ -1,16 +1,21 @@
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { BROKEN_EVENT } from './contracts.ts';
 import { Feeder } from './feeder.ts';
-import { HostProcess } from './host-process.ts';
 import { readLedger } from './ledger.ts';
+import { Machine } from './machine.ts';
 import { askPosthorn, runPosthorn } from './posthorn-command.ts';
 import { type Account, describeAccounts, isConsistent, reconcile } from './reconciliation.ts';
 import { count, type Screen } from './screen.ts';
 import { loadWebhooks } from './webhooks.ts';
+import { whoListens } from './who-listens.ts';
 
 const ROUNDS = 10;
 const WEBHOOKS_PER_SECOND = 300;
-const KILLS = 5;
+const ALPHA_ADDRESS = '127.0.0.10';
+const BETA_ADDRESS = '127.0.0.20';
+const BETA_NEW_ADDRESS = '127.0.0.21';
 /** The queues come to rest within seconds; on a very slow machine the demo would rather wait than judge too early. */
 const DRAIN_MS_MAX = 120_000;
 const POLL_MS = 400;
@@ -18,24 +23,40 @@ const POLL_MS = 400;
 /** The story of the demo, step by step. */
 export class Demo {
   readonly #screen: Screen;
-  readonly #directory: string;
+  readonly #root: string;
   readonly #ledgerPath: string;
+  readonly #port: number;
+  readonly #alpha: Machine;
+  readonly #beta: Machine;
   readonly #feeder: Feeder;
-  #host: HostProcess | undefined;
-  #kills = 0;
 
-  constructor(screen: Screen, directory: string) {
+  private constructor(screen: Screen, root: string, port: number) {
     this.#screen = screen;
-    this.#directory = join(directory, 'data');
-    this.#ledgerPath = join(directory, 'ledger.db');
-    this.#feeder = new Feeder(this.#directory);
+    this.#root = root;
+    this.#port = port;
+    this.#ledgerPath = join(root, 'ledger.db');
+    const machine = (name: string): Machine =>
+      new Machine({
+        name,
+        root,
+        port,
+        endpoints: `${name}-endpoints.ts`,
+        environment: { POSTHORN_DEMO_LEDGER: this.#ledgerPath },
+      });
+    this.#alpha = machine('alpha');
+    this.#beta = machine('beta');
+    this.#feeder = new Feeder(this.#alpha.directory);
+  }
+
+  static async create(screen: Screen, root: string): Promise<Demo> {
+    return new Demo(screen, root, await freePort());
   }
 
   /** Resolves with true when no message was lost and none handled twice. */
   async run(): Promise<boolean> {
     this.#introduce();
-    await this.#startHost();
-    await this.#feedAndKill();
+    await this.#startMachines();
+    await this.#feedThroughTrouble();
     await this.#drain();
     await this.#showErrors();
     const before = await this.#stopAndCount();
@@ -47,37 +68,41 @@ export class Demo {
 
   /** Leaves no process behind. */
   async end(): Promise<void> {
-    await this.#host?.kill();
-    this.#host = undefined;
+    await Promise.all([this.#alpha.end(), this.#beta.end()]);
   }
 
   #introduce(): void {
-    this.#screen.line('Posthorn: what becomes of messages when the process that handles them dies');
+    this.#screen.line('Posthorn: what becomes of messages when machines die and change their addresses');
     this.#screen.line('');
     this.#screen.block(
       [
-        'webhooks ──▶ intake ──▶ ledger   writes each into an SQLite ledger',
-        '                    └─▶ notify   sends mail; fails now and then, and always',
-        `                                 for '${BROKEN_EVENT}' until that is repaired`,
+        'machine alpha    webhooks ──▶ intake',
+        'machine beta       intake ──▶ ledger   writes each into an SQLite ledger',
+        '                          └─▶ notify   sends mail; fails now and then,',
+        `                                       and always for '${BROKEN_EVENT}' until repaired`,
       ].join('\n'),
     );
   }
 
-  async #startHost(): Promise<void> {
-    this.#screen.step("Start the three endpoints with 'posthorn host demo/endpoints.ts'.");
-    await this.#start();
-    this.#screen.event(`host runs in process ${this.#host?.pid}`);
+  async #startMachines(): Promise<void> {
+    this.#screen.step("Start two machines, each 'posthorn host' on a directory of its own.");
+    this.#alpha.listenOn(ALPHA_ADDRESS);
+    this.#beta.listenOn(BETA_ADDRESS);
+    this.#tellNames(BETA_ADDRESS);
+    await Promise.all([this.#alpha.start(), this.#beta.start()]);
+    this.#screen.event(`alpha runs in process ${this.#alpha.pid} on ${ALPHA_ADDRESS}`);
+    this.#screen.event(`beta runs in process ${this.#beta.pid} on ${BETA_ADDRESS} and nowhere else`);
   }
 
-  async #start(isRepaired = false): Promise<void> {
-    const repaired = { POSTHORN_DEMO_REPAIRED: isRepaired ? 'yes' : 'no' };
-    this.#host = await HostProcess.start(this.#directory, { POSTHORN_DEMO_LEDGER: this.#ledgerPath, ...repaired });
+  /** The file that plays the name server. */
+  #tellNames(betaAddress: string): void {
+    writeFileSync(join(this.#root, 'names'), `${ALPHA_ADDRESS} alpha\n${betaAddress} beta\n`);
   }
 
-  async #feedAndKill(): Promise<void> {
+  async #feedThroughTrouble(): Promise<void> {
     const webhooks = loadWebhooks(ROUNDS);
     this.#screen.step(
-      `Send ${count(webhooks.length)} webhooks from another process; kill the host ${KILLS} times meanwhile.`,
+      `Send ${count(webhooks.length)} webhooks to alpha from a third process; make trouble meanwhile.`,
       'Accepted means on the disk. SIGKILL leaves a process no time to react.',
     );
     let isFed = false;
@@ -86,28 +111,65 @@ export class Demo {
     });
     // A failure is heard where it is awaited below; until then it must not end the process.
     feeding.catch(() => undefined);
-    while (!isFed) {
-      const nextKillAt = ((this.#kills + 0.5) / KILLS) * webhooks.length;
-      if (this.#kills < KILLS && this.#feeder.accepted.size >= nextKillAt) await this.#killAndStart();
-      else await this.#pause(this.#kills < KILLS ? 40 : POLL_MS);
+    const troubles = [
+      () => this.#killAndStart(this.#beta),
+      () => this.#killAndStart(this.#alpha),
+      () => this.#moveBeta(),
+      () => this.#killAndStart(this.#alpha),
+      () => this.#killAndStart(this.#beta),
+    ];
+    for (let made = 0; !isFed; ) {
+      const nextAt = ((made + 0.5) / troubles.length) * webhooks.length;
+      if (made < troubles.length && this.#feeder.accepted.size >= nextAt) await troubles[made++]?.();
+      else await pause(made < troubles.length ? 40 : POLL_MS);
       this.#screen.progress(`${count(this.#feeder.accepted.size)} of ${count(webhooks.length)} accepted`);
     }
     await feeding;
-    this.#screen.event(`${count(this.#feeder.accepted.size)} webhooks accepted, host killed ${this.#kills} times`);
+    this.#screen.event(`${count(this.#feeder.accepted.size)} webhooks accepted`);
   }
 
-  async #killAndStart(): Promise<void> {
-    const killed = this.#host;
+  async #killAndStart(machine: Machine): Promise<void> {
+    const pid = machine.pid;
     // Somewhere in the middle of things.
-    await this.#pause(Math.random() * 300);
-    await killed?.kill();
-    this.#kills++;
+    await pause(Math.random() * 300);
+    await machine.kill();
     const killedMs = performance.now();
-    await this.#start();
+    await machine.start();
     const downMs = Math.round(performance.now() - killedMs);
-    this.#screen.event(
-      `kill ${this.#kills}: process ${killed?.pid} is dead, ${this.#host?.pid} took over after ${downMs} ms`,
+    this.#screen.event(`kill: ${machine.name}'s process ${pid} is dead, ${machine.pid} took over after ${downMs} ms`);
+  }
+
+  /** The incident that this part of Posthorn was built for. Alpha runs on all the time, and nobody tells it anything. */
+  async #moveBeta(): Promise<void> {
+    this.#screen.event(`beta moves: it is killed, and comes back on ${BETA_NEW_ADDRESS} alone`);
+    await this.#beta.kill();
+    await this.#untilOutgoing('alpha sees that beta is gone', ({ state }) => state === 'WAITING');
+    this.#beta.listenOn(BETA_NEW_ADDRESS);
+    this.#tellNames(BETA_NEW_ADDRESS);
+    await this.#beta.start();
+    for (const [address, expected] of [
+      [BETA_ADDRESS, 'refuses'],
+      [BETA_NEW_ADDRESS, 'answers'],
+    ] as const) {
+      const found = await whoListens(address, this.#port);
+      this.#screen.event(`${address} ${found}`);
+      if (found !== expected) throw new Error(`${address} was to be an address that ${expected}, and it ${found}`);
+    }
+    await this.#untilOutgoing(
+      'traffic flows to the new address',
+      ({ state, nextHop }) => state === 'CONNECTED' && nextHop.address === BETA_NEW_ADDRESS,
     );
+  }
+
+  /** Shows alpha's outgoing queues as an operator sees them, once they are as expected. */
+  async #untilOutgoing(what: string, isSo: (status: OutgoingLine) => boolean): Promise<void> {
+    const startedMs = performance.now();
+    while (!(await askPosthorn<OutgoingLine>(this.#alpha.directory, 'outgoing').then((all) => all.every(isSo)))) {
+      if (performance.now() - startedMs > DRAIN_MS_MAX) throw new Error(`not so: ${what}`);
+      await pause(POLL_MS / 4);
+    }
+    this.#screen.event(`${what}: 'posthorn outgoing' on alpha`);
+    this.#screen.block(await runPosthorn(this.#alpha.directory, 'outgoing'));
   }
 
   async #drain(): Promise<void> {
@@ -118,46 +180,51 @@ export class Demo {
   async #untilDrained(): Promise<void> {
     const startedMs = performance.now();
     for (;;) {
-      const queues = await askPosthorn<QueueLine>(this.#directory, 'queues');
-      const of = (name: string): QueueLine | undefined => queues.find(({ queue }) => queue === name);
-      const working = [of('intake'), of('ledger'), of('notify')];
-      const waiting = sum(working.map((each) => (each?.messages ?? 0) + (each?.delayed ?? 0)));
-      const delayed = sum(working.map((each) => each?.delayed ?? 0));
-      const [done, failed] = [of('done')?.messages ?? 0, of('error')?.messages ?? 0];
-      const text = `${count(done)} done, ${count(waiting)} waiting (${count(delayed)} of them delayed), ${count(failed)} failed`;
+      const alpha = await askPosthorn<QueueLine>(this.#alpha.directory, 'queues');
+      const outgoing = await askPosthorn<OutgoingLine>(this.#alpha.directory, 'outgoing');
+      const beta = await askPosthorn<QueueLine>(this.#beta.directory, 'queues');
+      const countOf = (...names: string[]): number =>
+        sum(
+          [...alpha, ...beta]
+            .filter(({ queue }) => names.includes(queue))
+            .map(({ messages, delayed }) => messages + delayed),
+        );
+      const onTheWay = sum(outgoing.map(({ messages }) => messages));
+      const waiting = onTheWay + countOf('intake', 'ledger', 'notify');
+      const [done, failed] = [countOf('done'), countOf('error')];
+      const text = `${count(done)} done, ${count(waiting)} waiting (${count(onTheWay)} of them for beta), ${count(failed)} failed`;
       if (waiting === 0) {
         this.#screen.event(text);
         return;
       }
       this.#screen.progress(text);
       if (performance.now() - startedMs > DRAIN_MS_MAX) throw new Error(`the queues do not come to rest: ${text}`);
-      await this.#pause(POLL_MS);
+      await pause(POLL_MS);
     }
   }
 
   async #showErrors(): Promise<void> {
-    this.#screen.step("See what failed, and why: 'posthorn errors group'.");
-    this.#screen.block(await runPosthorn(this.#directory, 'errors', 'group'));
+    this.#screen.step("See what failed on beta, and why: 'posthorn errors group'.");
+    this.#screen.block(await runPosthorn(this.#beta.directory, 'errors', 'group'));
   }
 
   async #stopAndCount(): Promise<readonly Account[]> {
-    this.#screen.step('Stop the host with SIGTERM, and look for every webhook by its id.');
-    await this.#host?.stop();
-    this.#host = undefined;
-    const accounts = await reconcile(this.#directory, this.#feeder.accepted);
+    this.#screen.step('Stop both machines with SIGTERM, and look for every webhook by its id.');
+    await Promise.all([this.#alpha.stop(), this.#beta.stop()]);
+    const accounts = await reconcile([this.#alpha.directory, this.#beta.directory], this.#feeder.accepted);
     this.#screen.block(describeAccounts(accounts));
     return accounts;
   }
 
   async #repair(): Promise<void> {
-    this.#screen.step('Start a version of the endpoints without the fault.');
-    await this.#start(true);
-    this.#screen.event(`the repaired host runs in process ${this.#host?.pid}`);
+    this.#screen.step('Start beta with a version of its endpoints without the fault, and alpha as it was.');
+    await Promise.all([this.#alpha.start(), this.#beta.start({ POSTHORN_DEMO_REPAIRED: 'yes' })]);
+    this.#screen.event(`the repaired beta runs in process ${this.#beta.pid}`);
   }
 
   async #returnToSource(): Promise<void> {
     this.#screen.step("Give the failed messages back: 'posthorn return-to-source error all'.");
-    this.#screen.block(await runPosthorn(this.#directory, 'return-to-source', 'error', 'all'));
+    this.#screen.block(await runPosthorn(this.#beta.directory, 'return-to-source', 'error', 'all'));
     await this.#untilDrained();
   }
 
@@ -169,19 +236,16 @@ export class Demo {
     this.#screen.block(describeLedger(webhookIds.size, repeats));
     const isFinished = after.every(({ failed, waiting }) => failed === 0 && waiting === 0);
     const isConsistentAllAlong = [...before, ...after].every(isConsistent);
-    const isRight = isConsistentAllAlong && isFinished && isLedgerRight && unknown.size === 0 && this.#kills === KILLS;
+    const isRight = isConsistentAllAlong && isFinished && isLedgerRight && unknown.size === 0;
     this.#screen.line('');
     const seconds = Math.round(this.#screen.elapsedMs / 1000);
+    const kills = this.#alpha.kills + this.#beta.kills;
     this.#screen.line(
       isRight
-        ? `Nothing was lost and nothing was handled twice: ${this.#kills} kills, ${seconds} seconds.`
-        : `This is not right: see the numbers above (${unknown.size} sends without an answer, ${this.#kills} kills).`,
+        ? `Nothing was lost and nothing was handled twice: ${kills} kills, a changed address, ${seconds} seconds.`
+        : `This is not right: see the numbers above (${unknown.size} sends without an answer, ${kills} kills).`,
     );
     return isRight;
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, ms));
   }
 }
 
@@ -191,7 +255,14 @@ interface QueueLine {
   readonly delayed: number;
 }
 
-/** The ledger's database commits on its own, before the queue: see endpoints.ts. */
+interface OutgoingLine {
+  readonly queue: string;
+  readonly state: string;
+  readonly messages: number;
+  readonly nextHop: { readonly address?: string };
+}
+
+/** The ledger's database commits on its own, before the queue: see beta-endpoints.ts. */
 function describeLedger(entries: number, repeats: number): string {
   const messages = repeats === 1 ? '1 message' : `${repeats} messages`;
   const story =
@@ -203,4 +274,20 @@ function describeLedger(entries: number, repeats: number): string {
 
 function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** A port that nobody uses on any loopback address at the moment. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '0.0.0.0', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
 }

@@ -1,12 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { spawnPosthorn } from './posthorn-command.ts';
 
-const ENDPOINTS = fileURLToPath(new URL('./endpoints.ts', import.meta.url));
-
-/** `posthorn host endpoints.ts` in a process of its own. */
+/** `posthorn host …` in a process of its own. */
 export class HostProcess {
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
@@ -18,8 +15,8 @@ export class HostProcess {
   }
 
   /** Resolves when its endpoints handle messages. */
-  static async start(directory: string, environment: Record<string, string>): Promise<HostProcess> {
-    const child = spawnPosthorn(['host', ENDPOINTS, '--json', '--directory', directory], environment);
+  static async start(given: readonly string[], environment: Record<string, string>): Promise<HostProcess> {
+    const child = spawnPosthorn(given, environment);
     const host = new HostProcess(child);
     await host.#running();
     return host;

@@ -20,7 +20,7 @@ async function reconciled(
       await sender.start();
       await tell(sender, manager);
     }
-    const [ledger, notify] = await reconcile(directory, new Set(accepted));
+    const [ledger, notify] = await reconcile([directory], new Set(accepted));
     assert.ok(ledger !== undefined && notify !== undefined);
     return { ledger, notify };
   } finally {

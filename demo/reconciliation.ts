@@ -20,19 +20,17 @@ export interface Account {
 }
 
 /**
- * Reads every message of the directory, which nobody may be running on, and says of each accepted webhook where it is.
+ * Reads every message of the directories, which nobody may be running on, and says of each accepted webhook where it is.
  *
  * Handled is what `ledger` and `notify` say in the `done` queue: they say it in the transaction that takes the message
  * away, so it is said once or not at all.
  */
-export async function reconcile(directory: string, accepted: ReadonlySet<string>): Promise<readonly Account[]> {
-  await using manager = await QueueManager.open({ directory });
+export async function reconcile(
+  directories: readonly string[],
+  accepted: ReadonlySet<string>,
+): Promise<readonly Account[]> {
   const found = { ledger: new Places(), notify: new Places() };
-  for (const { queue } of manager.status()) {
-    for (const kind of ['queue', 'delayed'] as const) {
-      for await (const { headers, body } of messagesOf(manager, queue, kind)) note(found, queue, headers, body);
-    }
-  }
+  for (const directory of directories) await noteAll(directory, found);
   return (['ledger', 'notify'] as const).map((endpoint) => accountOf(endpoint, found[endpoint], accepted));
 }
 
@@ -63,6 +61,15 @@ class Places {
 
 type Found = { readonly ledger: Places; readonly notify: Places };
 
+async function noteAll(directory: string, found: Found): Promise<void> {
+  await using manager = await QueueManager.open({ directory, network: false });
+  for (const { queue } of [...manager.status(), ...manager.outgoingStatus()]) {
+    for (const kind of ['queue', 'delayed'] as const) {
+      for await (const { headers, body } of messagesOf(manager, queue, kind)) note(found, queue, headers, body);
+    }
+  }
+}
+
 function note(
   found: Found,
   queue: string,
@@ -78,7 +85,8 @@ function note(
     return;
   }
   const place = queue === 'error' ? 'failed' : 'waiting';
-  const meant = queue === 'error' ? (headers?.['NServiceBus.FailedQ'] ?? '').split('@')[0] : queue;
+  // `ledger@beta` is the queue on alpha of what is on its way to beta's `ledger`.
+  const [meant] = (queue === 'error' ? (headers?.['NServiceBus.FailedQ'] ?? '') : queue).split('@');
   // What has not left `intake` is still to come for both.
   if (meant === 'intake' || meant === 'ledger') found.ledger[place].add(webhookId);
   if (meant === 'intake' || meant === 'notify') found.notify[place].add(webhookId);

@@ -5,13 +5,13 @@ import { Demo } from './demo.ts';
 import { Screen } from './screen.ts';
 
 /**
- * `npm run demo`: what happens to thousands of webhooks when the process that handles them is killed again and again, and
- * one handler has a fault. Ends by itself in less than a minute; exit code 1 when one message was lost or handled twice.
+ * `npm run demo`: what happens to thousands of webhooks between two machines when their processes are killed, one changes
+ * its address, and one handler has a fault. Ends by itself in less than a minute; exit code 1 when one message was lost or handled twice.
  */
 async function main(): Promise<number> {
   const screen = new Screen(process.stdout);
   const directory = mkdtempSync(join(tmpdir(), 'posthorn-demo-'));
-  const demo = new Demo(screen, directory);
+  const demo = await Demo.create(screen, directory);
   let succeeded = false;
   process.once('SIGINT', () => {
     void demo.end().then(() => {

@@ -18,6 +18,8 @@ import { ControlServer, controlSocketPath } from './control-server.ts';
 export interface ServedQueueManagerOptions extends QueueManagerOptions, NetworkOptions {
   /** For what happens between machines. Default: warnings and errors on standard error. */
   readonly logger?: Logger;
+  /** `false`: exchanges nothing with other machines while it is open, for programs that only look. */
+  readonly network?: false;
 }
 
 /**
@@ -37,7 +39,8 @@ export async function openQueueManager(options: ServedQueueManagerOptions): Prom
   const socketPath = options.socketPath ?? controlSocketPath(directory, process.env);
   const manager = await QueueManager.open({ ...options, aliases: settings.aliases, socketPath });
   try {
-    const transfer = await startTransfer(manager, settings, io, options.logger ?? stderrLogger());
+    const logger = options.logger ?? stderrLogger();
+    const transfer = options.network === false ? undefined : await startTransfer(manager, settings, io, logger);
     await startControlServer(manager, transfer, io, options.onFailure ?? warn);
     return manager;
   } catch (error) {
@@ -47,7 +50,7 @@ export async function openQueueManager(options: ServedQueueManagerOptions): Prom
 
   async function startControlServer(
     served: QueueManager,
-    transfer: TransferOperations,
+    transfer: TransferOperations | undefined,
     doors: Io,
     report: (error: unknown, doing: string) => void,
   ): Promise<void> {

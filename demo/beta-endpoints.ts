@@ -1,35 +1,16 @@
 import { Endpoint, route } from 'posthorn';
-import {
-  type Author,
-  BROKEN_EVENT,
-  DONE_QUEUE,
-  ReceiveWebhook,
-  RecordWebhook,
-  TellPeople,
-  WebhookHandled,
-} from './contracts.ts';
+import { type Author, BROKEN_EVENT, DONE_QUEUE, RecordWebhook, TellPeople, WebhookHandled } from './contracts.ts';
 import { Ledger } from './ledger.ts';
 
 /*
- * The three endpoints that `posthorn host` runs in the demo. Nothing in here knows about crashes, retries or duplicates,
- * but for one line in the ledger.
+ * What `posthorn host` runs on the machine beta. Nothing in here knows about crashes, retries, duplicates or other
+ * machines, but for one line in the ledger.
  */
 
 const toDone = route(WebhookHandled, DONE_QUEUE);
 /** Stands for a version of the program in which somebody mended the fault. */
 const isRepaired = process.env.POSTHORN_DEMO_REPAIRED === 'yes';
 const recoverability = { immediateRetries: 2, delayedRetries: 1, delayedRetryIncreaseMs: 1_500 };
-
-const intake = new Endpoint('intake', { routes: [route(RecordWebhook, 'ledger'), route(TellPeople, 'notify')] });
-
-intake.handle(ReceiveWebhook, async ({ event, payload }, context) => {
-  const webhookId = context.messageId;
-  const repository = textIn(payload.repository, 'full_name');
-  const { author } = event === BROKEN_EVENT ? (payload.release as { author: Record<string, unknown> }) : {};
-  // Both leave with the commit that takes the webhook out of the queue, or neither does.
-  await context.send(RecordWebhook, { webhookId, event, repository });
-  await context.send(TellPeople, { webhookId, event, repository, author });
-});
 
 const ledger = new Endpoint('ledger', { routes: [toDone], recoverability });
 const book = new Ledger(process.env.POSTHORN_DEMO_LEDGER ?? 'ledger.db');
@@ -50,7 +31,7 @@ notify.handle(TellPeople, async ({ webhookId, event, author }, context) => {
   await context.send(WebhookHandled, { webhookId, by: 'notify' });
 });
 
-export default [intake, ledger, notify];
+export default [ledger, notify];
 
 /** The fault: GitHub's webhooks carry no e-mail addresses, so this throws a TypeError. The repaired version uses the login. */
 function addressOf(author: Author): string {
@@ -63,9 +44,4 @@ function addressOf(author: Author): string {
 async function mailServer(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
   if (Math.random() < 0.03) throw new Error('The mail server did not answer.');
-}
-
-function textIn(value: unknown, name: string): string {
-  const text = (value as Record<string, unknown> | undefined)?.[name];
-  return typeof text === 'string' ? text : '';
 }

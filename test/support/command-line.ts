@@ -46,6 +46,11 @@ function startNode(given: readonly string[], options: CommandOptions): RunningCo
   return new RunningCommand(child);
 }
 
+/** Runs another program; its standard input stays open. */
+export function startProgram(command: string, given: readonly string[]): RunningCommand {
+  return new RunningCommand(spawn(command, given, { cwd: REPOSITORY, stdio: ['pipe', 'pipe', 'pipe'] }));
+}
+
 /** Another user could not even enter a clone that only root may read; root without these two rights can. */
 const AS_BOUND_ROOT = ['setpriv', '--bounding-set=-dac_override,-dac_read_search'];
 

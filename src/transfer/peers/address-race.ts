@@ -17,7 +17,7 @@ import { type DialTurns, type Turn, UNDISTURBED_MS } from './dial-turns.ts';
  */
 export class AddressRace {
   readonly #options: AddressRaceOptions;
-  readonly #waiting: Candidate[] = [];
+  #waiting: Candidate[] = [];
   readonly #dials = new Set<Dial>();
   readonly #known = new Set<string>();
   #stagger: Timer | undefined;
@@ -33,12 +33,15 @@ export class AddressRace {
     return [...this.#dials].filter(({ isStarted }) => isStarted).map(({ candidate }) => candidate.address);
   }
 
-  /** Addresses that are new here join; `goesFirst`: before those that wait, and at once. */
+  /** Addresses that are new here join; `goesFirst`: before those that wait, also if they are among them, and at once. */
   add(candidates: readonly Candidate[], options: { readonly goesFirst: boolean }): void {
-    const added = candidates.filter(({ address }) => !this.#known.has(address));
+    const isWaiting = (address: string): boolean => this.#waiting.some((candidate) => candidate.address === address);
+    const added = candidates.filter(
+      ({ address }) => !this.#known.has(address) || (options.goesFirst && isWaiting(address)),
+    );
+    const others = this.#waiting.filter(({ address }) => !added.some((candidate) => candidate.address === address));
     for (const { address } of added) this.#known.add(address);
-    if (options.goesFirst) this.#waiting.unshift(...added);
-    else this.#waiting.push(...added);
+    this.#waiting = options.goesFirst ? [...added, ...others] : [...others, ...added];
     if (added.length === 0 || this.#isOver) return;
     if (options.goesFirst) this.#startNext();
     else if (this.#stagger === undefined) this.#waitForNext();
@@ -53,7 +56,7 @@ export class AddressRace {
   cancel(): void {
     this.#isOver = true;
     this.#waitNoMore();
-    this.#waiting.length = 0;
+    this.#waiting = [];
     for (const dial of [...this.#dials]) this.#drop(dial);
   }
 

@@ -14,6 +14,7 @@ describe('faults of links', () => {
       assert.ok(story.io.timers.armedCount <= timersBefore + 4, 'nothing piles up');
       story.hosts.put('10.0.0.2', BETA);
       await story.until('attached', () => stream.state === 'attached', 60_000);
+      assert.equal(story.status('orders@beta').attempt, 1, 'attempts are counted anew');
     }
     assert.equal(story.hosts.openLinks.length, 1);
   });

@@ -1,6 +1,7 @@
 import { isPosthornError } from '../../src/message/posthorn-error.ts';
 import { PARKED } from './checks.ts';
 import type { DiskBackup } from './simulated-disk.ts';
+import type { SimulatedHost } from './simulated-host.ts';
 import type { SimulatedMachine } from './simulated-machine.ts';
 import type { NameTrouble } from './simulated-names.ts';
 import { readId } from './test-message.ts';
@@ -17,8 +18,8 @@ export class Nemesis {
   readonly #backups = new Map<SimulatedMachine, DiskBackup>();
   #isOver = false;
   #nextAddress = 50;
-  /** How hosts get back the addresses that they lost for a while. */
-  readonly #flapped: (() => void)[] = [];
+  /** What hosts had before they lost it for a while. */
+  readonly #flapped = new Map<SimulatedHost, readonly string[]>();
   /** After many of them nothing could be said of any message. */
   #incidentsLeft = 2;
 
@@ -27,6 +28,7 @@ export class Nemesis {
     this.#rates = rates;
     this.#faults = [
       [rates.kill, () => this.#kill()],
+      [rates.ambush, () => this.#ambush()],
       [rates.powerOff, () => this.#powerOff()],
       [rates.pause, () => this.#pause()],
       [rates.partition, () => this.#partition()],
@@ -64,10 +66,10 @@ export class Nemesis {
     world.note('everything heals');
     internet.healAll();
     names.healAll();
-    for (const comeBack of this.#flapped.splice(0)) comeBack();
+    for (const host of [...this.#flapped.keys()]) this.#giveBack(host);
     for (const { hostName, host } of machines) names.set(hostName, [...host.addresses], hosts);
     for (const machine of machines) {
-      machine.disk.syncMs = () => 0.3;
+      machine.disk.beQuick();
       machine.resume();
       machine.setFull(false);
       for (const connection of internet.connections) connection.resetAfterBytes = Number.POSITIVE_INFINITY;
@@ -134,6 +136,23 @@ export class Nemesis {
     this.#after(this.#duration(15_000), () => this.#restart(machine));
   }
 
+  /** Kills at a moment that matters: just after a certain kind of frame was written, at one of its two ends. */
+  #ambush(): void {
+    const { world, tap, machines } = this.#universe;
+    const type = this.#oneOf(['data', 'data', 'acked', 'attach', 'attached', 'detached', 'hello', 'welcome']);
+    const isAtWriter = world.random.fraction() < 0.5;
+    const delayMs = this.#oneOf([0, 0.1, 1, 5, 20]) * world.random.fraction();
+    world.note(`an ambush waits for ${type}`);
+    tap.once(type, (from) => {
+      const victim = machines.find(({ process }) => process === (isAtWriter ? from : from.other)?.process);
+      this.#after(delayMs, () => {
+        if (victim === undefined || victim.isDown) return;
+        victim.kill();
+        this.#after(this.#duration(5_000), () => this.#restart(victim));
+      });
+    });
+  }
+
   #powerOff(): void {
     const machine = this.#machine();
     machine.powerOff();
@@ -192,14 +211,18 @@ export class Nemesis {
 
   #flap(): void {
     const { host, name } = this.#machine();
-    const addresses = [...host.addresses];
+    if (host.addresses.size === 0) return;
+    this.#flapped.set(host, [...host.addresses]);
     host.addresses.clear();
     this.#universe.world.note(`${name} has no address`);
-    const comeBack = (): void => {
-      if (host.addresses.size === 0) for (const address of addresses) host.addresses.add(address);
-    };
-    this.#flapped.push(comeBack);
-    this.#after(this.#duration(30_000), comeBack);
+    this.#after(this.#duration(30_000), () => this.#giveBack(host));
+  }
+
+  #giveBack(host: SimulatedHost): void {
+    const addresses = this.#flapped.get(host) ?? [];
+    this.#flapped.delete(host);
+    // It may have moved meanwhile.
+    if (host.addresses.size === 0) for (const address of addresses) host.addresses.add(address);
   }
 
   #swap(): void {
@@ -245,9 +268,7 @@ export class Nemesis {
     const syncMs = this.#duration(world.random.fraction() < 0.2 ? 10_000 : 100);
     disk.syncMs = () => syncMs * (0.5 + world.random.fraction());
     world.note(`${name} syncs in ${syncMs} ms`);
-    this.#after(this.#duration(20_000), () => {
-      disk.syncMs = () => 0.3;
-    });
+    this.#after(this.#duration(20_000), () => disk.beQuick());
   }
 
   #failSync(): void {
@@ -402,6 +423,7 @@ export class Nemesis {
 export interface FaultRates {
   readonly meanPauseMs: number;
   readonly kill: number;
+  readonly ambush: number;
   readonly powerOff: number;
   readonly pause: number;
   readonly partition: number;

@@ -8,11 +8,20 @@ export class SimulatedDisk {
   memory = new MemoryDisk();
   inFlight = new MemoryFile();
   history: StoreHistory;
+  /** How long a sync takes when nothing is wrong. */
+  readonly usualSyncMs: number;
   /** How long the next syncs take. */
-  syncMs: () => number = () => 0.3;
+  syncMs: () => number;
 
-  constructor(lineage: number) {
+  constructor(lineage: number, usualSyncMs: number) {
     this.history = new StoreHistory(lineage);
+    this.usualSyncMs = usualSyncMs;
+    this.syncMs = () => usualSyncMs;
+  }
+
+  /** Nothing is wrong with it any more. */
+  beQuick(): void {
+    this.syncMs = () => this.usualSyncMs;
   }
 
   /** The serial of the last unit that is on the disk. */

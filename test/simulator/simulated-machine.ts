@@ -38,7 +38,7 @@ export class SimulatedMachine {
     this.hostName = `${name}.example`;
     this.options = options;
     this.host = new SimulatedHost(universe.world, name);
-    this.disk = new SimulatedDisk(universe.nextLineage());
+    this.disk = new SimulatedDisk(universe.nextLineage(), options.syncMs ?? 0.3);
   }
 
   get running(): RunningMachine | undefined {
@@ -212,6 +212,8 @@ export interface MachineOptions {
   readonly isDeaf?: boolean;
   readonly bodyBytesMax?: number;
   readonly missingQueueGraceMs?: number;
+  /** How long a sync of its disk takes. Default 0.3. */
+  readonly syncMs?: number;
 }
 
 export interface RunningMachine {

@@ -16,6 +16,7 @@ export class Universe {
   readonly ledger: Ledger;
   readonly checks: Checks;
   readonly coverage: Coverage;
+  readonly tap: WireTap;
   readonly machines: SimulatedMachine[] = [];
   #lineages = 0;
 
@@ -26,10 +27,10 @@ export class Universe {
     this.ledger = new Ledger(this.world);
     this.coverage = options.coverage ?? new Coverage();
     this.checks = new Checks(this.world, this.ledger, (machine) => this.find(machine)?.disk);
-    const tap = new WireTap(this.world, this.coverage);
+    this.tap = new WireTap(this.world, this.coverage);
     this.internet.watcher = {
       written: (from, bytes) => {
-        tap.written(from, bytes);
+        this.tap.written(from, bytes);
         this.checks.written(from, bytes);
       },
     };

@@ -10,6 +10,8 @@ export class WireTap {
   readonly #rest = new WeakMap<SimulatedConnection, Uint8Array>();
   readonly #welcomed = new WeakSet<SimulatedConnection>();
 
+  readonly #waiting: { readonly type: string; readonly seen: (from: SimulatedConnection) => void }[] = [];
+
   constructor(world: World, coverage: Coverage) {
     this.#world = world;
     this.#coverage = coverage;
@@ -28,9 +30,16 @@ export class WireTap {
     this.#rest.set(from, all.subarray(offset));
   }
 
+  /** Tells of the next frame of this type. */
+  once(type: string, seen: (from: SimulatedConnection) => void): void {
+    this.#waiting.push({ type, seen });
+  }
+
   #frame(from: SimulatedConnection, code: number, payload: Buffer): void {
     const type = TYPES.get(code) ?? `type ${code}`;
     this.#coverage.count(`frame ${type}`);
+    const waiting = this.#waiting.findIndex((one) => one.type === type);
+    if (waiting !== -1) this.#waiting.splice(waiting, 1)[0]?.seen(from);
     if (type === 'welcome' && from.other !== undefined) this.#welcomed.add(from.other);
     if (type === 'data') {
       if (!this.#welcomed.has(from)) {

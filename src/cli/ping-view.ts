@@ -32,7 +32,8 @@ function directionLines(direction: PingDirection, width: number | undefined): re
 }
 
 function stepLines({ step, result, text, address, tookMs }: PingStep, width: number | undefined): readonly string[] {
-  const took = tookMs === undefined || step === 'roundTrip' ? '' : `, ${Math.max(1, Math.round(tookMs))} ms`;
+  const isTold = step === 'connect' || (step === 'name' && (tookMs ?? 0) >= SLOW_NAME_MS);
+  const took = tookMs === undefined || !isTold ? '' : `, ${Math.max(1, Math.round(tookMs))} ms`;
   const about = address === undefined || text.includes(address) || step === 'clock' ? '' : `${address}: `;
   const head = `  ${RESULT_WORDS[result].padEnd(RESULT_WIDTH)}${STEP_WORDS[step].padEnd(STEP_WIDTH)}`;
   const lines = wrap(`${about}${text}${took}`, width === undefined ? undefined : Math.max(16, width - head.length));
@@ -55,6 +56,8 @@ const STEP_WORDS: Readonly<Record<PingStep['step'], string>> = {
   roundTrip: 'round trip',
 };
 const RESULT_WIDTH = 8;
+/** A name that takes so long costs every connection attempt as much. */
+const SLOW_NAME_MS = 100;
 const STEP_WIDTH = 12;
 
 function sideBySide(left: readonly string[], right: readonly string[], width: number): readonly string[] {

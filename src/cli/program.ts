@@ -85,6 +85,12 @@ function addHostVerbs(program: Command, context: VerbContext, ended: Ended): voi
     .description('run the endpoints of these modules, with an embedded queue manager')
     .option('--role <role>', 'server: transactional; client: no transactions, queues purged at start', 'server')
     .option('--stop-timeout <time>', 'how long handlers may take to end after SIGTERM', '30s')
+    .option(
+      '--machine <name>',
+      'name of this machine, as in queue@machine (default: as before, at first the host name)',
+    )
+    .option('--listen <[address:]port>', 'take connections of other machines (default: as network.json says)')
+    .option('--allow-plaintext', 'talk to other machines without TLS: everybody on the way can read and forge')
     .action(async (files: string[], options: HostOptions) => {
       ended(await (await import('./verbs/host.ts')).host(context, files, options));
     });

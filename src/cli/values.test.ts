@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { filterOf } from './filter-options.ts';
-import { parseDuration, parseRate, parseWhole } from './values.ts';
+import { parseDuration, parseListen, parseRate, parseWhole } from './values.ts';
 
 describe('values on the command line', () => {
   test('a time span is a number with its unit, seconds without', () => {
@@ -55,5 +55,14 @@ describe('values on the command line', () => {
     assert.throws(() => filterOf({ filter: ['exeption=B'] }), /Did you mean 'exception'/);
     assert.throws(() => filterOf({ filter: ['type'] }), /NAME=VALUE/);
     assert.throws(() => filterOf({ bodies: true }), /--text/);
+  });
+
+  test('where to listen is a port, with or without one address', () => {
+    assert.deepEqual(parseListen('1801'), { port: 1801 });
+    assert.deepEqual(parseListen('127.0.0.1:1802'), { port: 1802, address: '127.0.0.1' });
+    assert.deepEqual(parseListen('[::1]:0'), { port: 0, address: '::1' });
+    for (const text of ['', 'yes', ':1801', '::1', '::1:1801', '127.0.0.1', '1801:', '65536', '-1', '10.0.0.5:99999']) {
+      assert.throws(() => parseListen(text), /--listen/, text);
+    }
   });
 });

@@ -37,3 +37,13 @@ export function parseRate(option: string, text: string): number {
   }
   return value;
 }
+
+/** `1801`, `10.0.0.5:1801`, `[::1]:1801`. */
+export function parseListen(text: string): { readonly port: number; readonly address?: string } {
+  const [, bracketed, plain, port] = /^(?:(?:\[([^\]]+)\]|([^:[\]]+)):)?(\d+)$/.exec(text) ?? [];
+  if (port === undefined) {
+    throw new UsageError(`--listen '${text}' is not a port.`, "Write '1801', or '10.0.0.5:1801' for one address.");
+  }
+  const address = bracketed ?? plain;
+  return { port: parseWhole('--listen', port, 0, 65_535), ...(address !== undefined && { address }) };
+}

@@ -52,6 +52,11 @@ export class TestNetwork {
     ip('-n', this.#namespace(host), 'addr', 'del', `${address}/24`, 'dev', 'eth0');
   }
 
+  /** From now on nobody gets an answer from this TCP port of the host, as behind a firewall that drops packets. */
+  silencePort(host: string, port: number): void {
+    ip('-n', this.#namespace(host), 'rule', 'add', 'pref', '10', 'blackhole', 'ipproto', 'tcp', 'sport', String(port));
+  }
+
   /** What the name server answers from now on; an empty list: there is no such name. */
   async setName(name: string, addresses: readonly string[]): Promise<void> {
     await this.#nameServer.set(name, addresses);

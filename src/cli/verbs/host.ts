@@ -1,15 +1,19 @@
 import { resolve } from 'node:path';
 import { consoleLogger } from '../../host/console-logger.ts';
-import { Host } from '../../host/host.ts';
+import { Host, type HostOptions as RunOptions } from '../../host/host.ts';
 import { jsonLogger } from '../../host/json-logger.ts';
 import type { Logger } from '../../io/logger.ts';
+import { parseAddress } from '../../message/address.ts';
 import { InvalidOption } from '../../message/errors.ts';
-import { parseDuration } from '../values.ts';
+import { parseDuration, parseListen } from '../values.ts';
 import { type CommonOptions, directoryOf, type ExitCode, type VerbContext } from '../verb.ts';
 
 export interface HostOptions extends CommonOptions {
   readonly role: string;
   readonly stopTimeout?: string;
+  readonly machine?: string;
+  readonly listen?: string;
+  readonly allowPlaintext?: boolean;
 }
 
 /**
@@ -20,6 +24,7 @@ export interface HostOptions extends CommonOptions {
 export async function host(context: VerbContext, files: readonly string[], options: HostOptions): Promise<ExitCode> {
   const role = parseRole(options.role);
   const timeoutMs = parseDuration('--stop-timeout', options.stopTimeout ?? '30s');
+  const queueManager = networkOf(options);
   const directory = resolve(directoryOf(context, options));
   // Endpoints that name no directory take the host's.
   process.env.POSTHORN_DIRECTORY = directory;
@@ -28,6 +33,7 @@ export async function host(context: VerbContext, files: readonly string[], optio
   const running = new Host({
     files,
     directory,
+    queueManager,
     role,
     logger,
     io: context.io,
@@ -76,6 +82,16 @@ const LEFTOVERS_MS_MAX = 2000;
 export function parseRole(text: string): 'server' | 'client' {
   if (text === 'server' || text === 'client') return text;
   throw new InvalidOption('--role', `is '${text}'`, "It is 'server' or 'client'.");
+}
+
+/** What is not said stays as the directory has it: its name, and its `network.json`. */
+function networkOf({ machine, listen, allowPlaintext }: HostOptions): NonNullable<RunOptions['queueManager']> {
+  if (machine !== undefined) parseAddress(`queue@${machine}`);
+  return {
+    ...(machine !== undefined && { machine }),
+    ...(listen !== undefined && { listen: parseListen(listen) }),
+    ...(allowPlaintext === true && { allowPlaintext }),
+  };
 }
 
 function makeLogger(context: VerbContext, options: HostOptions): Logger {

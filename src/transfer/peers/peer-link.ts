@@ -21,6 +21,7 @@ export class PeerLink {
   readonly #io: Io;
   readonly #credit: SharedLinkCredit;
   readonly #channels = new Map<number, PeerStream>();
+  readonly #channelOf = new Map<PeerStream, number>();
   #channelCount = 0;
 
   constructor(link: Link, address: string, io: Io) {
@@ -44,9 +45,11 @@ export class PeerLink {
   }
 
   attach(stream: PeerStream): void {
-    for (const [channel, attached] of this.#channels) if (attached === stream) this.#channels.delete(channel);
+    const former = this.#channelOf.get(stream);
+    if (former !== undefined) this.#channels.delete(former);
     const channel = ++this.#channelCount;
     this.#channels.set(channel, stream);
+    this.#channelOf.set(stream, channel);
     this.isUsed = true;
     this.busyMs = this.#io.clock.monotonicNowMs();
     stream.stream.attachTo(this.link, channel, this.#credit);
@@ -56,6 +59,7 @@ export class PeerLink {
   takeStreams(): readonly PeerStream[] {
     const streams = [...this.#channels.values()];
     this.#channels.clear();
+    this.#channelOf.clear();
     return streams;
   }
 

@@ -5,11 +5,11 @@ import { nodeIo } from '../io/node-io.ts';
 import { nodeNames } from '../io/node-names.ts';
 import { nodeNetwork } from '../io/node-network.ts';
 import { stderrLogger } from '../io/stderr-logger.ts';
-import { openTlsFiles } from '../io/tls-files.ts';
 import { QueueManager } from '../queues/queue-manager.ts';
 import type { QueueManagerOptions } from '../queues/queue-manager-options.ts';
 import { NETWORK_OPTION_NAMES, type NetworkOptions, readNetworkSettings } from '../transfer/network-options.ts';
 import type { NetworkSettings } from '../transfer/network-settings.ts';
+import { openTlsSource } from '../transfer/open-tls-source.ts';
 import { Transfer } from '../transfer/transfer.ts';
 import type { TransferOperations } from '../transfer/transfer-operations.ts';
 import { ControlServer, controlSocketPath } from './control-server.ts';
@@ -29,7 +29,7 @@ export interface ServedQueueManagerOptions extends QueueManagerOptions, NetworkO
  * A control socket that cannot be made is reported as a failure, and the queue manager works without: messages matter more.
  * So does a listener that cannot listen; it keeps trying, and `posthorn incoming` says why.
  *
- * @throws {PosthornError} STORE_OWNED with the owner's pid, INVALID_OPTION, NETWORK_FILE_INVALID, and what else
+ * @throws {PosthornError} STORE_OWNED with the owner's pid, INVALID_OPTION, NETWORK_FILE_INVALID, KEYS_UNUSABLE, and what else
  * `QueueManager.open` says
  */
 export async function openQueueManager(options: ServedQueueManagerOptions): Promise<QueueManager> {
@@ -73,10 +73,9 @@ async function startTransfer(
   const tls =
     settings.tls === undefined
       ? undefined
-      : openTlsFiles(settings.tls, {
-          timers: io.timers,
-          failed: (error) => logger.error('Changed keys cannot be used; those from before stay in use.', { error }),
-        });
+      : openTlsSource(settings.tls, io.timers, (error) =>
+          logger.error('Changed keys cannot be used; those from before stay in use.', { error }),
+        );
   manager.beforeClose(async () => tls?.close());
   const transfer = await Transfer.start({
     door: manager.transferDoor(settings),

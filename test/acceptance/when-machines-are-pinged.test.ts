@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
+import { isPosthornError } from '../../src/message/posthorn-error.ts';
 import type { PingReport } from '../../src/transfer/ping-report.ts';
 import { makeTestAuthority } from '../support/certificates.ts';
 import { LoopbackMachines } from '../support/loopback-machines.ts';
@@ -37,6 +38,21 @@ describe('when machines are pinged', { concurrency: 2 }, () => {
     assert.match(report.backText ?? '', /No queue manager runs on this machine/);
   });
 
+  test('keys that cannot be used are named, and nothing is opened with them', async () => {
+    await using machines = new LoopbackMachines();
+    const material = await (await makeTestAuthority()).material('alpha');
+    const broken = { ...material, certificate: 'not a certificate' };
+    await machines.posthorn('alpha', 'send', 'x', '--create', '--body', '{}');
+    machines.prepare('alpha', { material: broken });
+    const looked = await machines.posthorn('alpha', 'ping', 'beta');
+    assert.deepEqual([looked.exitCode, looked.stdout], [1, '']);
+    assert.match(looked.stderr, /^posthorn: The keys of this machine cannot be used: .*machine\.crt.*posthorn keys/);
+    await assert.rejects(machines.start('alpha', { material: broken }), (error) =>
+      isPosthornError(error, 'KEYS_UNUSABLE'),
+    );
+    await machines.start('alpha', { material });
+  });
+
   test('a way back that fails is shown as the other side met it, with the port that is looked on there', async () => {
     await using machines = new LoopbackMachines();
     await machines.start('alpha');
@@ -59,17 +75,19 @@ describe('when machines are pinged', { concurrency: 2 }, () => {
     assert.equal(await firstFailure(machines, 'alpha', 'beta'), 'connect CONNECT_REFUSED');
   });
 
-  test('something that is not Posthorn, and something that says nothing', async () => {
+  test('something that is not Posthorn, something that says nothing, and something that hangs up', async () => {
     await using machines = new LoopbackMachines();
     await machines.start('alpha');
     await using other = await Stranger.listen(machines, 'beta', (socket) => socket.write('220 mail.example ESMTP\r\n'));
     await using mute = await Stranger.listen(machines, 'gamma', () => undefined);
     assert.equal(await firstFailure(machines, 'alpha', 'beta'), 'identity NOT_POSTHORN');
     assert.equal(await firstFailure(machines, 'alpha', 'gamma'), 'identity HANDSHAKE_TIMEOUT');
-    assert.ok(other.connections > 0 && mute.connections > 0);
+    await using rude = await Stranger.listen(machines, 'delta', (socket) => socket.resetAndDestroy());
+    assert.equal(await firstFailure(machines, 'alpha', 'delta'), 'identity RESET');
+    assert.ok(other.connections > 0 && mute.connections > 0 && rude.connections > 0);
   });
 
-  test('a machine without keys, an expired certificate, an unknown authority, and a certificate of another machine', async () => {
+  test('a machine without keys, and certificates: expired, of tomorrow, of an unknown authority, of another machine', async () => {
     await using machines = new LoopbackMachines();
     const authority = await makeTestAuthority();
     const stranger = await makeTestAuthority('Another authority');
@@ -80,6 +98,8 @@ describe('when machines are pinged', { concurrency: 2 }, () => {
     await machines.start('late', { material: await authority.material('late', { validity: 'expired' }) });
     assert.equal(await firstFailure(machines, 'alpha', 'late'), 'tls CERTIFICATE_EXPIRED');
     assert.equal(await firstFailure(machines, 'late', 'alpha'), 'tls CERTIFICATE_REFUSED');
+    await machines.start('early', { material: await authority.material('early', { validity: 'not yet' }) });
+    assert.equal(await firstFailure(machines, 'alpha', 'early'), 'tls CERTIFICATE_NOT_YET_VALID');
     await machines.start('strange', {
       material: await stranger.material('strange', { authorities: authority.certificate }),
     });

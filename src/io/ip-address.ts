@@ -23,6 +23,12 @@ export function shownAddress(address: string): string {
   return withoutZone;
 }
 
+/** True for an address that never leaves this machine. */
+export function isLoopback(address: string): boolean {
+  const shown = shownAddress(address);
+  return shown === '::1' || /^127\.\d+\.\d+\.\d+$/.test(shown);
+}
+
 /** `10.0.0.2:1801`, `[2001:db8::2]:1801`. */
 export function addressWithPort(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;

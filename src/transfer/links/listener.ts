@@ -1,4 +1,5 @@
 import type { Io, Timer } from '../../io/io.ts';
+import { isLoopback } from '../../io/ip-address.ts';
 import type { Logger } from '../../io/logger.ts';
 import { type Connection, type Names, type Network, NetworkFailure } from '../../io/network.ts';
 import { PendingHandshakes } from '../../io/pending-handshakes.ts';
@@ -11,7 +12,6 @@ import { InboundLinks } from './inbound-links.ts';
 import { HANDSHAKES_MAX, HANDSHAKES_PER_NETWORK_MAX, SELF_PROBE_FIRST_MS, SELF_PROBE_MS } from './limits.ts';
 import type { Link, LinkHandlers } from './link.ts';
 import { ListeningAddress } from './listening-address.ts';
-import { isLoopback } from './machine-names.ts';
 import type { Self } from './open-link.ts';
 import { type LookBack, ProbeLinks } from './probe-links.ts';
 import { Refusals } from './refusals.ts';

@@ -1,5 +1,5 @@
 import type { Clock, Timer, Timers } from '../../io/io.ts';
-import { addressWithPort } from '../../io/ip-address.ts';
+import { addressWithPort, isLoopback } from '../../io/ip-address.ts';
 import type { Logger } from '../../io/logger.ts';
 import {
   type Connection,
@@ -9,7 +9,6 @@ import {
   type TlsMaterial,
 } from '../../io/network.ts';
 import { LISTEN_RETRY_MS_MAX, LISTEN_RETRY_MS_MIN } from './limits.ts';
-import { isLoopback } from './machine-names.ts';
 
 /**
  * One address on which this machine listens, for ever: whatever takes it away, it comes back.

@@ -7,8 +7,3 @@ export function isSameMachine(one: string, other: string): boolean {
 export function isNamed(names: readonly string[], machine: string): boolean {
   return names.some((name) => isSameMachine(name, machine));
 }
-
-/** True for an address that never leaves this machine. */
-export function isLoopback(address: string): boolean {
-  return address === '::1' || /^(?:::ffff:)?127\.\d+\.\d+\.\d+$/i.test(address);
-}

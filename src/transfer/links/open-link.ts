@@ -1,5 +1,5 @@
 import type { Clock, Timers } from '../../io/io.ts';
-import { addressWithPort } from '../../io/ip-address.ts';
+import { addressWithPort, isLoopback } from '../../io/ip-address.ts';
 import { type Connection, type Network, NetworkFailure, type TlsMaterial } from '../../io/network.ts';
 import { type Frame, type Hello, type Identity, PROTOCOL_VERSION, type Refused, type Welcome } from '../wire/frames.ts';
 import { FRAME_BYTES_MAX_BEFORE_WELCOME } from '../wire/limits.ts';
@@ -10,7 +10,7 @@ import { FramedLink } from './framed-link.ts';
 import { HANDSHAKE_TIMEOUT_MS } from './limits.ts';
 import type { Link } from './link.ts';
 import { LinkFailure } from './link-failure.ts';
-import { isLoopback, isNamed, isSameMachine } from './machine-names.ts';
+import { isNamed, isSameMachine } from './machine-names.ts';
 
 /**
  * Dials one address and makes sure that the machine wanted is there (G-T8).

@@ -1,9 +1,8 @@
 import type { Clock, Timers } from '../../io/io.ts';
-import { addressWithPort } from '../../io/ip-address.ts';
+import { addressWithPort, isLoopback } from '../../io/ip-address.ts';
 import { NameFailure, type Names, type Network, type TlsMaterial } from '../../io/network.ts';
 import { SELF_PROBE_ADDRESSES_MAX, SELF_PROBE_CONNECT_MS } from './limits.ts';
 import { LinkFailure } from './link-failure.ts';
-import { isLoopback } from './machine-names.ts';
 import { openLink, type Self } from './open-link.ts';
 
 /**

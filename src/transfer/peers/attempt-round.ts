@@ -1,3 +1,4 @@
+import { isLoopback } from '../../io/ip-address.ts';
 import type { NameAnswer } from '../../io/network.ts';
 import type { Link } from '../links/link.ts';
 import { LinkFailure } from '../links/link-failure.ts';
@@ -6,7 +7,6 @@ import { AddressRace, type Candidate } from './address-race.ts';
 import { attemptFailure } from './attempt-sentence.ts';
 import { orderCandidates } from './candidates.ts';
 import { type DialFailure, type DialOutcome, dialFailureOf, NAME_TIMEOUT_MS, nameFailureOf } from './dial-failure.ts';
-import { isLoopbackAddress } from './loopback-address.ts';
 import type { PeerOptions } from './peer-options.ts';
 
 /**
@@ -118,7 +118,7 @@ export class AttemptRound {
   async #dial({ address, origin }: Candidate, signal: AbortSignal): Promise<Link> {
     const { machine, name, port } = this.#options;
     const { settings, tls } = this.#peer;
-    if (tls === undefined && !settings.allowPlaintext && !isLoopbackAddress(address)) throw plaintextNotAllowed();
+    if (tls === undefined && !settings.allowPlaintext && !isLoopback(address)) throw plaintextNotAllowed();
     const dialled = this.#peer.open({ machine, name, address, port, signal });
     this.#peer.track(dialled);
     const link = await dialled;

@@ -1,9 +1,8 @@
 import type { Timer } from '../../io/io.ts';
-import { shownAddress } from '../../io/ip-address.ts';
+import { isLoopback, shownAddress } from '../../io/ip-address.ts';
 import type { NameAnswer } from '../../io/network.ts';
 import type { AttemptRound } from './attempt-round.ts';
 import { hasAddress } from './candidates.ts';
-import { isLoopbackAddress } from './loopback-address.ts';
 import type { PeerLink } from './peer-link.ts';
 import type { PeerOptions } from './peer-options.ts';
 
@@ -59,7 +58,7 @@ export class HeldLink {
   /** This machine has lost the address that the link began at. */
   get isOwnAddressGone(): boolean {
     const local = shownAddress(this.on.link.localAddress);
-    if (isLoopbackAddress(local)) return false;
+    if (isLoopback(local)) return false;
     return !this.#host.options.network.interfaceAddresses().some((address) => shownAddress(address) === local);
   }
 

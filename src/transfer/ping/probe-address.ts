@@ -1,6 +1,5 @@
-import { addressWithPort } from '../../io/ip-address.ts';
+import { addressWithPort, isLoopback } from '../../io/ip-address.ts';
 import type { Link } from '../links/link.ts';
-import { isLoopbackAddress } from '../peers/loopback-address.ts';
 import type { PingStep } from '../ping-report.ts';
 import type { Where } from '../reason-words.ts';
 import type { PingDoors } from './ping-doors.ts';
@@ -21,7 +20,7 @@ export type ProbedWhere = Where & { readonly address: string };
 /** Connects to one address and asks who is there. Never rejects for what it finds; gives up when `signal` says so. */
 export async function probeAddress(where: ProbedWhere, doors: PingDoors, signal: AbortSignal): Promise<ProbedAddress> {
   const { machine, address, port } = where;
-  if (!doors.usesTls && !doors.settings.allowPlaintext && !isLoopbackAddress(address)) {
+  if (!doors.usesTls && !doors.settings.allowPlaintext && !isLoopback(address)) {
     return { address, steps: [skippedStep('connect', 'not tried', address), plaintextStep(where)], probe: undefined };
   }
   const begunMs = doors.clock.monotonicNowMs();

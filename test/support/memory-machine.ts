@@ -13,7 +13,12 @@ import { type StoreWatcher, WatchedStore } from '../../src/testing/watched-store
 export class MemoryMachine {
   readonly name: string;
   readonly world: SimulatedIo;
-  watcher: StoreWatcher = { opened: async () => undefined, commit: (_unit, commit) => commit() };
+  #answerUnits: StoreWatcher['commit'] = (_unit, commit) => commit();
+  readonly #watcher: StoreWatcher = {
+    opened: async () => undefined,
+    commit: (unit, commit) => this.#answerUnits(unit, commit),
+  };
+  #unanswered = 0;
   #disk = new MemoryDisk();
   #inFlight = new MemoryFile();
   #life: Life | undefined;
@@ -34,18 +39,30 @@ export class MemoryMachine {
   }
 
   get onTheWay(): number {
-    return this.#life?.isAlive === true ? (this.#life.store?.onTheWay ?? 0) : 0;
+    return this.#life?.isAlive === true ? (this.#life.store?.onTheWay ?? 0) - this.#unanswered : 0;
+  }
+
+  /** Stands in for the store's answers to units; also in the processes to come. */
+  answerUnits(answer: StoreWatcher['commit']): void {
+    this.#answerUnits = answer;
+  }
+
+  /** An answer that this process does not live to hear. */
+  never(): Promise<void> {
+    this.#unanswered++;
+    return new Promise(() => undefined);
   }
 
   async open(options: { readonly bodyBytesMax?: number } = {}): Promise<QueueManager> {
     const life = new Life(this.world);
+    this.#unanswered = 0;
     this.#life = life;
     return await QueueManager.open({
       directory: `/in-memory/${this.name}`,
       machine: this.name,
       io: life.io,
       openInFlightFile: () => this.#inFlight.open(),
-      openStore: () => life.openStore(this.#disk, this.watcher),
+      openStore: () => life.openStore(this.#disk, this.#watcher),
       onFailure: () => undefined,
       ...options,
     });

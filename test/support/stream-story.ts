@@ -199,7 +199,7 @@ export class SendingMachine {
   }
 
   #message(queue: string, text: string, options: Partial<OutgoingMessage>): OutgoingMessage {
-    const headers = headersOf({ [Header.messageId]: `${text}/${++this.#messageCount}` });
+    const headers = headersOf({ [Header.messageId]: `${text.slice(0, 20)}/${++this.#messageCount}` });
     return { destination: { queue, machine: 'beta' }, body: Buffer.from(text), ...options, headers };
   }
 

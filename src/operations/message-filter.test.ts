@@ -55,6 +55,27 @@ describe('message filter', () => {
     for (const type of ['lace', 'Sales', 'Sales.Place']) assert.equal(matches({ type }), false, type);
   });
 
+  test('a dead letter is meant by a part of its reason or of what happened, and by the queue it was meant for', () => {
+    const headers = headersOf({
+      [Header.deadLetterReason]: 'NACK_BAD_DST_Q',
+      [Header.deadLetterText]: "There is no queue 'billing' on beta.",
+      [Header.deadLetterQueue]: 'billing@beta',
+    });
+    const letter = { ...failed(), headers };
+    for (const filter of [
+      { deadLetterReason: 'nack_bad_dst_q' },
+      { deadLetterReason: 'no queue' },
+      { failedQueue: 'billing' },
+      { failedQueue: 'billing@BETA', deadLetterReason: 'BAD' },
+    ]) {
+      assert.ok(matches(filter, letter), JSON.stringify(filter));
+    }
+    for (const filter of [{ deadLetterReason: 'denied' }, { failedQueue: 'billing@alpha' }]) {
+      assert.equal(matches(filter, letter), false, JSON.stringify(filter));
+    }
+    assert.equal(matches({ deadLetterReason: 'NACK' }), false, 'a failed message is no dead letter');
+  });
+
   test('an exception is a part of its type, its text or the reason', () => {
     assert.ok(matches({ exception: 'timeout' }));
     assert.ok(matches({ exception: 'the bank' }));

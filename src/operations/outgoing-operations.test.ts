@@ -86,36 +86,6 @@ describe('outgoing queues of a directory that nobody runs', () => {
   });
 });
 
-describe('making a queue', () => {
-  test('keeps the settings that are not given, and null takes a limit away', async () => {
-    await using stopped = await StoppedDirectory.make();
-    const { operations } = stopped;
-    const made = await operations.declareQueue({ queue: 'orders', settings: { quotaMessages: 10, journal: true } });
-    assert.deepEqual(made, { queue: 'orders', wasThere: false, settings: { quotaMessages: 10, journal: true } });
-    const changed = await operations.declareQueue({
-      queue: 'orders',
-      settings: { quotaMessages: null, acceptFrom: ['beta'] },
-    });
-    assert.deepEqual(changed, { queue: 'orders', wasThere: true, settings: { journal: true, acceptFrom: ['beta'] } });
-    await stopped.reopen();
-    const again = await stopped.operations.declareQueue({ queue: 'orders', settings: {} });
-    assert.deepEqual(again.settings, { journal: true, acceptFrom: ['beta'] });
-  });
-
-  test('of another machine, or with settings that are none, is refused', async () => {
-    await using stopped = await StoppedDirectory.make();
-    const { operations } = stopped;
-    await assert.rejects(operations.declareQueue({ queue: 'orders@beta', settings: {} }), (error) =>
-      isPosthornError(error, 'QUEUE_ON_OTHER_MACHINE'),
-    );
-    for (const settings of [{ quotaMessages: -1 }, { journal: 'yes' }, { colour: 'red' }, { acceptFrom: [1] }]) {
-      const request = { queue: 'orders', settings } as unknown as Parameters<typeof operations.declareQueue>[0];
-      await assert.rejects(operations.declareQueue(request), (error) => isPosthornError(error, 'INVALID_REQUEST'));
-    }
-    assert.deepEqual((await operations.describeManager()).queues, []);
-  });
-});
-
 class StoppedDirectory implements AsyncDisposable {
   readonly path: string;
   #manager: QueueManager;

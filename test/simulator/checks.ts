@@ -112,9 +112,8 @@ export class Checks {
     if (message.from === message.to) return;
     const { arrivals } = disk.history;
     const before = arrivals.get(message.id) ?? [];
-    // A sender that went back in time learns so from the receiver; when that one lost its store too, nobody can know.
-    const isUnknowable = this.#ledger.hadIncident(message.from) && this.#ledger.hadIncident(message.to);
-    const isExcused = isUnknowable || (this.#ledger.isExcused(message) && moved.isPossibleDuplicate);
+    const isExcused =
+      (this.#ledger.isExcused(message) && moved.isPossibleDuplicate) || this.#isUnknowable(message, before.length > 0);
     if (message.everArrived > 0 && !isExcused) {
       this.#world.fail(
         'duplicated',
@@ -130,6 +129,14 @@ export class Checks {
       { order: disk.history.order++, isPossibleDuplicate: moved.isPossibleDuplicate, atMs: this.#world.nowMs },
     ]);
     this.#checkAgainstSender(disk, moved, message);
+  }
+
+  /** Repetitions that nobody who is left can know of. */
+  #isUnknowable(message: SentMessage, isThere: boolean): boolean {
+    // A sender that went back in time learns so from the receiver; when that one lost its store too, nobody can know.
+    if (this.#ledger.hadIncident(message.from) && this.#ledger.hadIncident(message.to)) return true;
+    // A receiver that went back, and not behind what the sender has seen acknowledged: to both of them, nothing has happened.
+    return this.#ledger.wentBack(message.to) && !isThere;
   }
 
   #checkAgainstSender(disk: SimulatedDisk, moved: MovedMessage, message: SentMessage): void {

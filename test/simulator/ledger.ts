@@ -9,6 +9,8 @@ export class Ledger {
   readonly #messages: SentMessage[] = [];
   /** Machines whose store was lost, replaced, restored or copied: what these held may be lost, and repeated if marked. */
   readonly #incidents = new Set<string>();
+  /** Of these, the ones whose store went back to a backup. */
+  readonly #rolledBack = new Set<string>();
 
   constructor(world: World) {
     this.#world = world;
@@ -34,9 +36,14 @@ export class Ledger {
     return this.#messages[id];
   }
 
-  incident(machine: string, what: string): void {
+  incident(machine: string, what: 'lost' | 'rolled back' | 'copied'): void {
     this.#incidents.add(machine);
-    this.#world.note(`incident at ${machine}: ${what}`);
+    if (what === 'rolled back') this.#rolledBack.add(machine);
+    this.#world.note(`incident: the store of ${machine} is ${what}`);
+  }
+
+  wentBack(machine: string): boolean {
+    return this.#rolledBack.has(machine);
   }
 
   /** True when what happened to one of its stores excuses marked repetitions, and loss. */

@@ -396,12 +396,12 @@ export class Nemesis {
       case 'restore':
         if (backup === undefined) return;
         machine.kill();
-        ledger.incident(machine.name, 'its store goes back to a backup');
+        ledger.incident(machine.name, 'rolled back');
         machine.disk.restore(backup, this.#universe.nextLineage());
         break;
       case 'lose':
         machine.kill();
-        ledger.incident(machine.name, 'its store is lost');
+        ledger.incident(machine.name, 'lost');
         machine.disk.lose(this.#universe.nextLineage());
         break;
     }

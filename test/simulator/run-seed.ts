@@ -81,7 +81,8 @@ function setUp(universe: Universe): MachinePlan[] {
       hasTls,
       syncMs: 0.2 * 100 ** random.fraction(),
       ...(random.fraction() < 0.1 && { bodyBytesMax: 2_000 }),
-      missingQueueGraceMs: random.fraction() < 0.5 ? 30_000 : 2_000,
+      // Longer than any trouble with a disk lasts, so that a queue is not called missing because of it.
+      missingQueueGraceMs: 60_000,
     });
   }
   universe.internet.manners.cutRate = random.fraction() < 0.5 ? 0 : random.fraction();

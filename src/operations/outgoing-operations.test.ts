@@ -8,6 +8,11 @@ import { Header, headersOf } from '../message/headers.ts';
 import { isPosthornError } from '../message/posthorn-error.ts';
 import { formatTimestamp } from '../message/timestamp.ts';
 import { QueueManager } from '../queues/queue-manager.ts';
+import type { IncomingStatus } from '../transfer/incoming-status.ts';
+import type { OutgoingStatus } from '../transfer/outgoing-status.ts';
+import type { PingReport } from '../transfer/ping-report.ts';
+import type { TransferOperations } from '../transfer/transfer-operations.ts';
+import { QueueManagerNotRunning } from './errors.ts';
 import { LocalOperations } from './local-operations.ts';
 
 describe('outgoing queues of a directory that nobody runs', () => {
@@ -86,6 +91,98 @@ describe('outgoing queues of a directory that nobody runs', () => {
   });
 });
 
+describe('outgoing queues while a transfer runs', () => {
+  test('are what the transfer tells, in pages without attempts, one alone with them', async () => {
+    await using stopped = await StoppedDirectory.make();
+    const names = Array.from({ length: 501 }, (_, index) => `q${String(index).padStart(3, '0')}@beta`);
+    const running = stopped.withTransfer(new ToldTransfer(names));
+    const first = await running.describeOutgoing({});
+    assert.deepEqual([first.outgoing.length, first.isLast], [500, false]);
+    const rest = await running.describeOutgoing({ afterQueue: first.outgoing.at(-1)?.queue });
+    assert.deepEqual([rest.outgoing.map(({ queue }) => queue), rest.isLast], [['q500@beta'], true]);
+    assert.ok(first.outgoing.every(({ attempts }) => attempts.length === 0));
+    const [one] = (await running.describeOutgoing({ queue: 'Q007@BETA' })).outgoing;
+    assert.deepEqual([one?.queue, one?.attempts.length], ['q007@beta', 1]);
+  });
+
+  test('come with the reason in words and a mend that names the machine', async () => {
+    await using stopped = await StoppedDirectory.make();
+    const running = stopped.withTransfer(new ToldTransfer(['billing@beta']));
+    const [status] = (await running.describeOutgoing({})).outgoing;
+    assert.equal(status?.why, 'nothing listens');
+    assert.match(status?.mend ?? '', /Start the queue manager of beta with a listener on port 1801/);
+  });
+
+  test('are held, released and tried by the transfer, under the name that it knows', async () => {
+    await using stopped = await StoppedDirectory.make();
+    const transfer = new ToldTransfer(['billing@beta']);
+    const running = stopped.withTransfer(transfer);
+    await running.holdOutgoing({ queue: 'billing@Beta', by: 'anna' });
+    await running.releaseOutgoing({ queue: 'billing@Beta' });
+    await running.retryOutgoing({ queue: 'billing@Beta' });
+    assert.deepEqual(transfer.asked, ['hold billing@beta anna', 'release billing@beta', 'retry billing@beta']);
+    await assert.rejects(running.retryOutgoing({ queue: 'billing' }), (error) =>
+      isPosthornError(error, 'OUTGOING_QUEUE_NOT_FOUND'),
+    );
+    assert.equal((await running.describeIncoming()).isRunning, true);
+  });
+});
+
+/** A transfer that tells what a test says, and remembers what it was asked for. */
+class ToldTransfer implements TransferOperations {
+  readonly asked: string[] = [];
+  readonly #names: readonly string[];
+
+  constructor(names: readonly string[]) {
+    this.#names = names;
+  }
+
+  async describeOutgoing(): Promise<readonly OutgoingStatus[]> {
+    return this.#names.map((queue) => ({ ...REFUSED, queue }));
+  }
+
+  describeIncoming(): IncomingStatus {
+    return { machine: 'alpha', listeners: [], links: [], refusals: [], refusedCount: 0 };
+  }
+
+  async hold(queue: string, by: string): Promise<void> {
+    this.asked.push(`hold ${queue} ${by}`);
+  }
+
+  async release(queue: string): Promise<void> {
+    this.asked.push(`release ${queue}`);
+  }
+
+  retry(queue: string): void {
+    this.asked.push(`retry ${queue}`);
+  }
+
+  ping(machine: string): Promise<PingReport> {
+    return Promise.reject(new QueueManagerNotRunning(machine, 'this transfer pings nobody'));
+  }
+}
+
+const REFUSED: OutgoingStatus = {
+  queue: '',
+  machine: 'beta',
+  state: 'WAITING',
+  reason: 'CONNECT_REFUSED',
+  text: 'Nothing listens.',
+  nextHop: { name: 'beta', address: '10.0.0.2', port: 1801 },
+  messages: 1,
+  bytes: 1,
+  delayed: 0,
+  unacknowledged: 0,
+  oldestAgeMs: 1,
+  acknowledged: 0,
+  lastAcknowledgedAgoMs: undefined,
+  epoch: undefined,
+  nextAttemptInMs: 1,
+  attempt: 2,
+  attempts: [{ atMs: 0, name: 'beta', address: '10.0.0.2', port: 1801, outcome: 'CONNECT_REFUSED', text: 'no' }],
+  attemptCounts: { CONNECT_REFUSED: 1 },
+};
+
 class StoppedDirectory implements AsyncDisposable {
   readonly path: string;
   #manager: QueueManager;
@@ -112,6 +209,10 @@ class StoppedDirectory implements AsyncDisposable {
         { destination: { queue, machine }, headers, body: new Uint8Array(10), priority: index % 8 },
       ]);
     }
+  }
+
+  withTransfer(transfer: TransferOperations): LocalOperations {
+    return new LocalOperations(this.#manager, nodeIo(), transfer);
   }
 
   async reopen(): Promise<void> {

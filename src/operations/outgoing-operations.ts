@@ -109,7 +109,7 @@ export class OutgoingOperations {
     const words =
       hold === undefined
         ? { why: 'not running', mend: "Start the queue manager, with 'posthorn host' or your own program." }
-        : wordsOf(hold.reason, { machine, ...nextHop });
+        : wordsOf(hold.reason, { queue: status.queue, machine, ...nextHop });
     return {
       queue: status.queue,
       machine,
@@ -174,8 +174,8 @@ export class OutgoingOperations {
 }
 
 function inWords(status: OutgoingStatus): OutgoingDescription {
-  const { machine, nextHop, reason } = status;
-  return { ...status, ...(reason === undefined ? NO_WORDS : wordsOf(reason, { machine, ...nextHop })) };
+  const { queue, machine, nextHop, reason } = status;
+  return { ...status, ...(reason === undefined ? NO_WORDS : wordsOf(reason, { queue, machine, ...nextHop })) };
 }
 
 function wordsOf(reason: Reason, where: Where): Pick<OutgoingDescription, 'why' | 'mend'> {

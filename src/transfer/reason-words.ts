@@ -10,6 +10,8 @@ export interface ReasonWords {
 
 export interface Where {
   readonly machine: string;
+  /** The outgoing queue, `billing@beta`, when it is about one. */
+  readonly queue?: string;
   /** What is dialled. */
   readonly name: string;
   readonly address: string | undefined;
@@ -137,15 +139,15 @@ export const REASON_WORDS: Readonly<Record<Reason, ReasonWords>> = {
   },
   QUEUE_FULL: {
     short: 'queue full there',
-    mend: ({ machine }) =>
-      `Start or speed up the endpoint of that queue on ${machine}, or raise its quota there ('posthorn queues create NAME --quota-messages N').`,
+    mend: ({ machine, ...where }) =>
+      `Start or speed up the endpoint of that queue on ${machine}, or raise its quota there ('posthorn queues create ${nameOf(where)} --quota-messages N').`,
   },
   STORE_FULL: { short: 'disk full there', mend: ({ machine }) => `Make room on the disk of ${machine}.` },
   BUSY: { short: 'peer is busy', mend: undefined },
   QUEUE_NOT_YET_THERE: {
     short: 'no queue there yet',
-    mend: ({ machine }) =>
-      `Start the endpoint on ${machine}, or make the queue there: 'posthorn queues create NAME'. Half a minute after its start messages for it go to the dead-letter queue here.`,
+    mend: ({ machine, ...where }) =>
+      `Start the endpoint on ${machine}, or make the queue there: 'posthorn queues create ${nameOf(where)}'. Half a minute after its start messages for it go to the dead-letter queue here.`,
   },
   STORE_RECOVERING: {
     short: 'disk trouble there',
@@ -153,11 +155,14 @@ export const REASON_WORDS: Readonly<Record<Reason, ReasonWords>> = {
       `See the disk and the log of ${machine}; its store reopens by itself when the disk writes again.`,
   },
   RESYNCHRONIZING: { short: 'resynchronizing', mend: undefined },
-  OPERATOR: { short: 'held by operator', mend: () => "Let it go with 'posthorn outgoing release'." },
+  OPERATOR: {
+    short: 'held by operator',
+    mend: ({ queue, machine }) => `Let it go: 'posthorn outgoing release ${queue ?? machine}'.`,
+  },
   RESYNC_NEEDED: {
     short: 'needs a decision',
-    mend: ({ machine }) =>
-      `The store of ${machine} is not the one that was sent to: see the text, then 'posthorn outgoing release' to send what may have been sent before again.`,
+    mend: ({ queue, machine }) =>
+      `The store of ${machine} is not the one that was sent to: see the text; 'posthorn outgoing release ${queue ?? machine}' sends again what may have been sent before.`,
   },
   LOCAL_STORE: {
     short: 'disk trouble here',
@@ -173,6 +178,11 @@ export const REASON_WORDS: Readonly<Record<Reason, ReasonWords>> = {
 
 function override(machine: string): string {
   return `machines: { "${machine}": "host:port" } in network.json`;
+}
+
+/** What the queue is called on its own machine. */
+function nameOf({ queue }: { readonly queue?: string }): string {
+  return queue?.split('@')[0] ?? 'NAME';
 }
 
 function addressOf(where: { readonly name?: string; readonly address: string | undefined }): string {

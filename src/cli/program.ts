@@ -290,31 +290,23 @@ function withPlaces(command: Command): Command {
 }
 
 function withFilters(command: Command): Command {
-  const filtered = command
+  return command
     .option('--type <type>', 'only this message type')
     .option('--exception <text>', 'only where type or text of the exception contains this')
     .option('--group <group>', 'only this group of errors group; may be repeated', collect)
-    .option('--from <queue>', 'only what failed in this queue')
+    .option('--from <queue>', 'only what failed in this queue, or was meant for it')
     .option('--older-than <time>', 'only what failed (or was sent) longer ago: 30s, 15m, 1h, 2d')
-    .option('--newer-than <time>', 'only what failed (or was sent) since then');
-  return withTextFilters(filtered);
-}
-
-function withDeadLetterFilters(command: Command): Command {
-  const filtered = command
-    .option('--type <type>', 'only this message type')
-    .option('--reason <text>', 'only where the reason, or what happened, contains this: NACK_BAD_DST_Q')
-    .option('--from <queue>', 'only what was meant for this queue: billing@beta, or billing on any machine')
-    .option('--older-than <time>', 'only what was sent longer ago: 30s, 15m, 1h, 2d')
-    .option('--newer-than <time>', 'only what was sent since then');
-  return withTextFilters(filtered);
-}
-
-function withTextFilters(command: Command): Command {
-  return command
+    .option('--newer-than <time>', 'only what failed (or was sent) since then')
     .option('--text <text>', 'only with this text in a header')
     .option('--bodies', 'look for --text in bodies too')
     .option('--filter <name=value>', 'the same filters by name: type=Order; may be repeated', collect);
+}
+
+function withDeadLetterFilters(command: Command): Command {
+  return withFilters(command).option(
+    '--reason <text>',
+    'only where the reason, or what happened, contains this: NACK_BAD_DST_Q',
+  );
 }
 
 function withReturnOptions(command: Command): Command {

@@ -106,8 +106,11 @@ function isDeadLetterFor(headers: Headers | undefined, wanted: string): boolean 
 }
 
 function failedIn(headers: Headers | undefined, wanted: string): boolean {
-  const failed = (headers?.[Header.failedQueue] ?? headers?.[Header.deadLetterQueue])?.toLowerCase();
-  return failed !== undefined && (failed === wanted || failed.split('@')[0] === wanted);
+  const queues = [headers?.[Header.failedQueue], headers?.[Header.deadLetterQueue]];
+  return queues.some((queue) => {
+    const name = queue?.toLowerCase();
+    return name !== undefined && (name === wanted || name.split('@')[0] === wanted);
+  });
 }
 
 function inHeaders(headers: Headers | undefined, wanted: string): boolean {

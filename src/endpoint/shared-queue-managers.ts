@@ -1,5 +1,5 @@
 import { exists, makePrivateDirectory, realPath } from '../io/files.ts';
-import { openQueueManager } from '../operations/open-queue-manager.ts';
+import { openQueueManager, type ServedQueueManagerOptions } from '../operations/open-queue-manager.ts';
 import type { QueueManager } from '../queues/queue-manager.ts';
 
 /** Embedded queue managers of this process by real path (DESIGN decision 12). An entry lives until its manager has closed. */
@@ -13,15 +13,23 @@ interface Shared {
 }
 
 /**
- * The embedded queue manager of a directory: opened for its first user in this process, closed after its last.
+ * The embedded queue manager of a directory: opened for its first user in this process, closed after its last. The options
+ * are those of the first.
  *
  * @throws {StoreOwned} another process owns the directory
  */
-export async function acquireQueueManager(directory: string): Promise<SharedQueueManager> {
+export async function acquireQueueManager(
+  directory: string,
+  options: EmbeddedOptions = {},
+): Promise<SharedQueueManager> {
   makePrivateDirectory(directory);
   const path = realPath(directory);
   for (let closing = open.get(path)?.closing; closing !== undefined; closing = open.get(path)?.closing) await closing;
-  const shared = open.get(path) ?? { manager: openQueueManager({ directory: path }), users: 0, closing: undefined };
+  const shared = open.get(path) ?? {
+    manager: openQueueManager({ ...options, directory: path }),
+    users: 0,
+    closing: undefined,
+  };
   open.set(path, shared);
   shared.users++;
   try {
@@ -39,6 +47,9 @@ export async function acquireQueueManager(directory: string): Promise<SharedQueu
     throw error;
   }
 }
+
+/** What an embedded queue manager may be told: its name, its ways to other machines and back, where it logs. */
+export type EmbeddedOptions = Pick<ServedQueueManagerOptions, 'machine' | 'listen' | 'allowPlaintext' | 'logger'>;
 
 /** True when this process shares a queue manager of the directory already. */
 export function isSharedHere(directory: string): boolean {

@@ -26,6 +26,7 @@ export type {
 export { type ContractOptions, defineCommand, defineEvent, defineMessage } from '../message/define-contract.ts';
 export { type FailureReason, Header, type Headers } from '../message/headers.ts';
 export { isPosthornError, PosthornError } from '../message/posthorn-error.ts';
+export type { ServedQueueManagerOptions as QueueManagerOptions } from '../operations/open-queue-manager.ts';
 export { QueueManager } from '../operations/served-queue-manager.ts';
 export type { UserBehavior } from '../pipeline/behavior.ts';
 export type {
@@ -46,7 +47,6 @@ export type {
 } from '../pipeline/handler-context.ts';
 export type { TransactionMode } from '../pipeline/message-transaction.ts';
 export type { Serializer } from '../pipeline/serializer.ts';
-export type { QueueManagerOptions } from '../queues/queue-manager-options.ts';
 export type { OutgoingQueueStatus, QueueSettings, QueueStatus } from '../queues/queue-status.ts';
 export type { ErrorClass, ErrorMatcher, ErrorPredicate } from '../recoverability/error-matcher.ts';
 export { UnrecoverableError } from '../recoverability/errors.ts';
@@ -71,3 +71,4 @@ export type {
 export { recoverabilityPolicy } from '../recoverability/recoverability-policy.ts';
 export { type Publisher, publisher } from '../routing/publisher.ts';
 export { type Route, route } from '../routing/route.ts';
+export type { NetworkOptions } from '../transfer/network-options.ts';

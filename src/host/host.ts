@@ -1,5 +1,9 @@
 import type { Endpoint } from '../endpoint/endpoint.ts';
-import { acquireQueueManager, type SharedQueueManager } from '../endpoint/shared-queue-managers.ts';
+import {
+  acquireQueueManager,
+  type EmbeddedOptions,
+  type SharedQueueManager,
+} from '../endpoint/shared-queue-managers.ts';
 import type { Io } from '../io/io.ts';
 import type { Logger } from '../io/logger.ts';
 import { parseAddress } from '../message/address.ts';
@@ -48,17 +52,17 @@ export class Host {
   }
 
   async #start(): Promise<void> {
-    const { files, directory, role, logger, io, onCriticalError } = this.#options;
-    this.#shared = await acquireQueueManager(directory);
+    const { files, directory, queueManager, role, logger, io, onCriticalError } = this.#options;
+    this.#shared = await acquireQueueManager(directory, { ...queueManager, logger });
     try {
-      const queueManager = this.#shared.manager;
-      this.#endpoints = await loadEndpoints(files, { directory, queueManager, role, logger });
+      const { manager } = this.#shared;
+      this.#endpoints = await loadEndpoints(files, { directory, queueManager: manager, role, logger });
       for (const endpoint of this.#endpoints) endpoint.useDefaults({ directory, role, logger, io, onCriticalError });
       for (const endpoint of this.#endpoints) {
         const { name, errorQueue } = endpoint.describe();
         for (const queue of [name, errorQueue]) {
           // One of another machine is made there, by whoever receives from it.
-          if (queueManager.isHere(parseAddress(queue).machine)) await queueManager.declareQueue(queue);
+          if (manager.isHere(parseAddress(queue).machine)) await manager.declareQueue(queue);
         }
       }
       for (const endpoint of this.#endpoints) {
@@ -86,6 +90,8 @@ export interface HostOptions {
   /** Endpoint modules, see `loadEndpoints`. */
   readonly files: readonly string[];
   readonly directory: string;
+  /** Name of the machine and where it listens; what is left out is as in the directory and its `network.json`. */
+  readonly queueManager?: Omit<EmbeddedOptions, 'logger'>;
   /** For endpoints that do not name one themselves. */
   readonly role: 'server' | 'client';
   readonly logger: Logger;

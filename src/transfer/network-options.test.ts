@@ -59,6 +59,15 @@ test("keys that 'posthorn keys' made are used without being named, and `tls: fal
   assert.equal((await readNetworkSettings(directory, { tls: false })).tls, undefined);
 });
 
+test('an address beyond loopback is listened on with keys, or when plaintext is allowed in words', async () => {
+  const listen = { address: '10.0.0.5' };
+  const tls = { key: 'a', certificate: 'b', authorities: 'c' };
+  for (const options of [{ listen, tls }, { listen, allowPlaintext: true }, { listen: { address: '127.0.0.9' } }]) {
+    const settings = await readNetworkSettings(directoryWith(), options);
+    assert.equal(settings.listen?.address, options.listen.address);
+  }
+});
+
 const wrong: readonly (readonly [string, unknown, string])[] = [
   ['a port that is none', { port: 70_000 }, 'port'],
   ['a port in words', { listen: { port: '1801' } }, 'listen.port'],
@@ -66,6 +75,7 @@ const wrong: readonly (readonly [string, unknown, string])[] = [
   ['a machine without a host', { machines: { beta: '' } }, 'machines.beta'],
   ['a machine with two ports', { machines: { beta: 'host:1:2x' } }, 'machines.beta'],
   ['an alias that is no machine name', { aliases: ['a b'] }, 'a b'],
+  ['an address beyond loopback without keys', { listen: { address: '0.0.0.0' } }, 'allowPlaintext'],
   ['plaintext in words', { allowPlaintext: 'yes' }, 'allowPlaintext'],
 ];
 for (const [what, options, named] of wrong) {

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { exists, isSystemError, readBytes } from '../io/files.ts';
+import { isLoopback } from '../io/ip-address.ts';
 import { parseAddress } from '../message/address.ts';
 import { InvalidOption } from '../message/errors.ts';
 import { NetworkFileInvalid } from './errors.ts';
@@ -100,7 +101,7 @@ function withPathsFrom(directory: string, file: NetworkOptions): NetworkOptions 
 
 function settingsOf(directory: string, options: NetworkOptions): NetworkSettings {
   const port = checkPort('port', options.port ?? PORT_DEFAULT, 1);
-  return {
+  const settings = {
     listen: listenOf(options.listen),
     machines: machinesOf(options.machines ?? {}, port),
     port,
@@ -110,6 +111,19 @@ function settingsOf(directory: string, options: NetworkOptions): NetworkSettings
     namesFile: options.namesFile === undefined ? undefined : checkText('namesFile', options.namesFile),
     missingQueueGraceMs: MISSING_QUEUE_GRACE_MS,
   };
+  refusePlaintextBeyondLoopback(settings);
+  return settings;
+}
+
+/** Without an address the listener itself stays on loopback; one that is named is a wish that must not be met in silence. */
+function refusePlaintextBeyondLoopback({ listen, tls, allowPlaintext }: NetworkSettings): void {
+  const address = listen?.address;
+  if (address === undefined || tls !== undefined || allowPlaintext || isLoopback(address)) return;
+  throw new InvalidOption(
+    'listen.address',
+    `is '${address}', beyond loopback, and there are no keys for TLS`,
+    "Make some with 'posthorn keys', or set allowPlaintext where everybody on the way may read and forge.",
+  );
 }
 
 function listenOf(listen: NetworkOptions['listen']): ListenSettings | undefined {

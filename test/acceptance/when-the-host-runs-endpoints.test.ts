@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import {
   fixture,
@@ -176,5 +178,72 @@ describe('when the host runs endpoints', { concurrency: 2 }, () => {
     await host.says('UnknownMessageType');
     await host.kill('SIGTERM');
     assert.equal((await idsIn(data.path, 'error')).length, 1, 'the message of the server was handled, and failed');
+  });
+
+  test('it says where it listens for other machines, as told on its command line or in network.json', async () => {
+    using data = temporaryDirectory();
+    const directory = ['--directory', data.path];
+    const listening = async (...given: string[]): Promise<string> => {
+      const host = startPosthorn(['host', fixture('idle.ts'), ...given, ...directory]);
+      await host.says('runs in process');
+      const { stdout, stderr, exitCode } = await host.kill('SIGTERM');
+      assert.equal(exitCode, 0, stderr);
+      const lines = jsonLines(stdout).map(({ msg }) => String(msg));
+      assert.ok(
+        lines.some((line) => line.includes('handles idle@alpha:')),
+        'the directory keeps the name',
+      );
+      return lines.filter((line) => line.startsWith('Listening')).join(' ');
+    };
+    assert.match(
+      await listening('--machine', 'alpha', '--listen', '127.0.0.1:0'),
+      /^Listening on 127\.0\.0\.1:\d{4,5}\.$/,
+    );
+    assert.equal(await listening(), '');
+    writeFileSync(join(data.path, 'network.json'), '{"listen":{"port":0,"address":"127.0.0.7"}}');
+    assert.match(await listening(), /^Listening on 127\.0\.0\.7:\d{4,5}\.$/);
+    assert.match(await listening('--listen', '[::1]:0'), /^Listening on \[::1\]:\d{4,5}\.$/, 'the command line wins');
+  });
+
+  test('beyond loopback without certificates it does not start unless plaintext is allowed in words', {
+    timeout: 30_000,
+  }, async () => {
+    using data = temporaryDirectory();
+    const given = ['host', fixture('idle.ts'), '--listen', '0.0.0.0:0', '--directory', data.path];
+    const refused = await posthorn(given);
+    assert.equal(refused.exitCode, 2);
+    assert.match(refused.stderr, /allowPlaintext|--allow-plaintext/);
+    const host = startPosthorn([...given, '--allow-plaintext']);
+    await host.says('runs in process');
+    const { stdout } = await host.kill('SIGTERM');
+    assert.match(stdout, /Listening on 0\.0\.0\.0:\d+\./);
+  });
+
+  test('what cannot be meant is wrong usage', async () => {
+    using data = temporaryDirectory();
+    for (const [option, value, text] of [
+      ['--listen', 'everywhere', /--listen 'everywhere' is not a port/],
+      ['--machine', 'al pha', /machine name 'al pha'/],
+    ] as const) {
+      const result = await posthorn(['host', fixture('idle.ts'), option, value, '--directory', data.path]);
+      assert.notEqual(result.exitCode, 0);
+      assert.match(result.stderr, text);
+    }
+  });
+
+  test('an error queue of another machine is not made here', async () => {
+    using data = temporaryDirectory();
+    const host = startPosthorn(['host', fixture('sends-failures-to-ops.ts'), '--directory', data.path]);
+    await host.says('runs in process');
+    const [queues, outgoing] = await Promise.all(
+      ['queues', 'outgoing'].map((verb) => posthorn([verb, '--json', '--directory', data.path])),
+    );
+    assert.deepEqual(
+      jsonLines(queues?.stdout ?? '').map(({ queue }) => queue),
+      ['worker'],
+    );
+    assert.equal(outgoing?.stdout, '');
+    const { stdout } = await host.kill('SIGTERM');
+    assert.match(stdout, /error queue 'error@ops' of endpoint 'worker' stands on another machine/);
   });
 });

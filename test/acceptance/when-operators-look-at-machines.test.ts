@@ -30,7 +30,7 @@ describe('when operators look at machines', { concurrency: 2 }, () => {
     const beta = await machines.start('beta');
     for (const queue of ['billing', 'orders']) await beta.declareQueue(queue);
     assert.equal((await machines.posthorn('alpha', 'outgoing', 'retry', 'beta')).exitCode, 0);
-    await machines.untilShown('CONNECTED', 'alpha', 'outgoing', 'billing@beta');
+    await machines.untilShown('CONNECTED  0 waiting', 'alpha', 'outgoing', 'billing@beta');
     await machines.untilShown('0 waiting', 'alpha', 'outgoing', 'orders@beta');
     const [billing, orders] = jsonLines((await machines.posthorn('alpha', 'outgoing', '--json')).stdout);
     assert.deepEqual([billing?.queue, billing?.state, billing?.messages], ['billing@beta', 'CONNECTED', 0]);
@@ -90,12 +90,12 @@ describe('when operators look at machines', { concurrency: 2 }, () => {
     machines.prepare('beta');
     await machines.posthorn('alpha', 'send', 'billing@beta', '--body', '{}');
     const outgoing = machines.startPosthorn('alpha', 'outgoing', '--watch', '--json');
-    await outgoing.says('"CONNECT_REFUSED"');
+    await outgoing.says('"state":"WAITING"');
     const beta = await machines.start('beta');
     const incoming = machines.startPosthorn('beta', 'incoming', '--watch');
     await incoming.says('LISTENING');
     await beta.declareQueue('billing');
-    await outgoing.says('"CONNECTED"');
+    await outgoing.says('"state":"CONNECTED"');
     await incoming.says('alpha is connected from 127.');
     await machines.stop('alpha');
     await incoming.says('alpha was connected from 127.');

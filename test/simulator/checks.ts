@@ -2,6 +2,7 @@ import { LINK_WINDOW_BYTES } from '../../src/transfer/wire/limits.ts';
 import { type Ledger, nameOf, type SentMessage } from './ledger.ts';
 import type { SimulatedConnection } from './simulated-connection.ts';
 import type { SimulatedDisk } from './simulated-disk.ts';
+import type { SimulatedProcess } from './simulated-process.ts';
 import type { MovedMessage, ObservedUnit, UnitEffects } from './store-history.ts';
 import { findIds } from './test-message.ts';
 import type { World } from './world.ts';
@@ -14,13 +15,15 @@ export class Checks {
   readonly #world: World;
   readonly #ledger: Ledger;
   readonly #diskOf: (machine: string) => SimulatedDisk | undefined;
+  readonly #diskOfProcess: (process: SimulatedProcess) => SimulatedDisk | undefined;
   /** Position at the sender of the last arrival, by stream and lives of both stores. */
   readonly #lastArrival = new Map<string, { readonly position: number; readonly message: SentMessage }>();
 
-  constructor(world: World, ledger: Ledger, diskOf: (machine: string) => SimulatedDisk | undefined) {
-    this.#world = world;
-    this.#ledger = ledger;
-    this.#diskOf = diskOf;
+  constructor(options: ChecksOptions) {
+    this.#world = options.world;
+    this.#ledger = options.ledger;
+    this.#diskOf = options.diskOf;
+    this.#diskOfProcess = options.diskOfProcess;
   }
 
   /** A unit is durable on the disk of `machine` from now on. */
@@ -54,7 +57,7 @@ export class Checks {
     if (from.receivedBytes === 0) {
       this.#world.fail('I14 before identity', `${nameOf(message)} was written before ${receiver} had said a word`);
     }
-    const history = this.#diskOf(sender)?.history;
+    const history = this.#diskOfProcess(from.process)?.history;
     const accepted = history?.accepted.get(id);
     if (accepted === undefined) {
       this.#world.fail('sent before sync', `${nameOf(message)} was written before it was durable at ${sender}`);
@@ -123,7 +126,7 @@ export class Checks {
     if (moved.isPossibleDuplicate && !this.#ledger.isExcused(message)) {
       this.#world.fail('unexpected', `${nameOf(message)} is marked as a possible duplicate and nothing has happened`);
     }
-    message.everArrived++;
+    this.#ledger.arrived(message);
     arrivals.set(message.id, [
       ...before,
       { order: disk.history.order++, isPossibleDuplicate: moved.isPossibleDuplicate, atMs: this.#world.nowMs },
@@ -156,7 +159,8 @@ export class Checks {
     }
     const stream = `${message.from}.${sender.lineage} → ${message.queue}@${message.to}.${disk.history.lineage}`;
     const last = this.#lastArrival.get(stream);
-    if (last !== undefined && accepted.position <= last.position && !moved.isPossibleDuplicate) {
+    const isBehind = last !== undefined && accepted.position <= last.position;
+    if (isBehind && !moved.isPossibleDuplicate && !this.#ledger.wasCopied(message.from)) {
       this.#world.fail('reordered', `${nameOf(message)} arrives after ${nameOf(last.message)}, which was sent later`);
     }
     this.#lastArrival.set(stream, { position: accepted.position, message });
@@ -203,6 +207,14 @@ export class Checks {
     if (message === undefined) this.#world.fail('unexpected', `there is a message m${id} that nobody sent`);
     return message;
   }
+}
+
+export interface ChecksOptions {
+  readonly world: World;
+  readonly ledger: Ledger;
+  /** By name; of a machine that was copied, the original's. */
+  diskOf(machine: string): SimulatedDisk | undefined;
+  diskOfProcess(process: SimulatedProcess): SimulatedDisk | undefined;
 }
 
 export const DEAD_LETTER = 'dead-letter';

@@ -9,8 +9,10 @@ export class Ledger {
   readonly #messages: SentMessage[] = [];
   /** Machines whose store was lost, replaced, restored or copied: what these held may be lost, and repeated if marked. */
   readonly #incidents = new Set<string>();
-  /** Of these, the ones whose store went back to a backup. */
+  /** Of these, the ones whose store went back to a backup, and those of which two are alive. */
   readonly #rolledBack = new Set<string>();
+  readonly #copied = new Set<string>();
+  readonly #arrivedCounts = new Map<string, number>();
 
   constructor(world: World) {
     this.#world = world;
@@ -36,10 +38,27 @@ export class Ledger {
     return this.#messages[id];
   }
 
+  /** The message has become durable at its destination. */
+  arrived(message: SentMessage): void {
+    if (message.everArrived++ > 0) return;
+    const way = `${message.from} ${message.to}`;
+    this.#arrivedCounts.set(way, this.arrivedCount(message.from, message.to) + 1);
+  }
+
+  /** Different messages that have arrived. */
+  arrivedCount(from: string, to: string): number {
+    return this.#arrivedCounts.get(`${from} ${to}`) ?? 0;
+  }
+
   incident(machine: string, what: 'lost' | 'rolled back' | 'copied'): void {
     this.#incidents.add(machine);
     if (what === 'rolled back') this.#rolledBack.add(machine);
+    if (what === 'copied') this.#copied.add(machine);
     this.#world.note(`incident: the store of ${machine} is ${what}`);
+  }
+
+  wasCopied(machine: string): boolean {
+    return this.#copied.has(machine);
   }
 
   wentBack(machine: string): boolean {

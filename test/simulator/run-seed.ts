@@ -36,6 +36,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<S
     for (const plan of plans) plan.sends.length = 0;
     if (world.failure === undefined) await drain(universe, HEALED_MS_MAX);
     if (world.failure === undefined) await restartOne(universe);
+    if (world.failure === undefined) await drain(universe, HEALED_MS_MAX);
     if (world.failure === undefined) report = await audit(universe);
   } catch (error) {
     world.fail('the simulation itself', error instanceof Error ? String(error.stack) : String(error));
@@ -223,16 +224,16 @@ function checkStatus(universe: Universe, where: string, status: OutgoingStatus):
   }
 }
 
-/** Everything must be handed over and consumed. */
-async function drain(universe: Universe, withinMs: number): Promise<void> {
+/** Everything in these queues must be handed over and consumed. */
+async function drain(universe: Universe, withinMs: number, queue = /@|^in-/): Promise<void> {
   const { world } = universe;
   const untilMs = world.nowMs + withinMs;
   while (world.failure === undefined && world.nowMs < untilMs) {
     await world.advance(1_000);
-    if (whatIsLeft(universe).length === 0) return;
+    if (whatIsLeft(universe, queue).length === 0) return;
   }
   if (world.failure !== undefined) return;
-  const left = whatIsLeft(universe);
+  const left = whatIsLeft(universe, queue);
   const states = await world.settle('describeOutgoing', 10_000, describeAll(universe));
   world.fail(
     'liveness',
@@ -254,20 +255,19 @@ async function restartOne(universe: Universe): Promise<void> {
   await world.settle('the sends to a machine that is down', 10_000, Promise.all(sent));
   await world.advance(500 + 1_500 * world.random.fraction());
   await world.settle('a restart', 10_000, one.start());
-  await drain(universe, RESTARTED_MS_MAX);
+  await drain(universe, RESTARTED_MS_MAX, new RegExp(`^in-1@${one.name}$`));
 }
 
 function probeFor(to: string): PlannedMessage {
   return { to, queue: 'in-1', priority: 3, padding: 10 };
 }
 
-function whatIsLeft(universe: Universe): string[] {
+function whatIsLeft(universe: Universe, wanted: RegExp): string[] {
   return universe.machines.flatMap(({ name, running }) => {
     if (running === undefined) return [`${name} is down`];
     return [...running.manager.status(), ...running.manager.outgoingStatus()]
       .filter(({ queue, messages, delayed }) => {
-        if (!queue.includes('@') && !queue.startsWith('in-')) return false;
-        return messages + delayed > 0;
+        return wanted.test(queue) && messages + delayed > 0;
       })
       .map(({ queue, messages, delayed }) => `${queue} of ${name} holds ${messages} messages and ${delayed} delayed`);
   });

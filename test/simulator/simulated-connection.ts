@@ -1,5 +1,5 @@
 import { type Connection, type ConnectionHandlers, NetworkFailure } from '../../src/io/network.ts';
-import { type Internet, reset } from './internet.ts';
+import { type Internet, type PacketFate, reset } from './internet.ts';
 import type { SimulatedHost } from './simulated-host.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
 import type { Event } from './world.ts';
@@ -28,6 +28,8 @@ export class SimulatedConnection implements Connection {
   /** After so many bytes have arrived here, the connection is reset. */
   resetAfterBytes = Number.POSITIVE_INFINITY;
   other: SimulatedConnection | undefined;
+  /** A router between has forgotten it: nothing of it passes any more, either way, and nobody says so. */
+  isForgotten = false;
   readonly #internet: Internet;
   readonly #boot: number;
   readonly #isCut: boolean;
@@ -158,7 +160,7 @@ export class SimulatedConnection implements Connection {
   sendReset(): void {
     this.#forgetWire();
     const { world } = this.#internet;
-    const fate = this.#internet.send(this.host, this.localAddress, this.remoteAddress);
+    const fate = this.#fate();
     const { other } = this;
     if (fate.kind === 'lost' || other === undefined || fate.at !== other.host) return;
     world.at(this.#internet.delayMs(this.host, fate.at, 0), () => other.receiveReset('read ECONNRESET'));
@@ -168,6 +170,11 @@ export class SimulatedConnection implements Connection {
     if (this.#isClosed || !this.#isKnownToSystem) return;
     this.#forgetWire();
     this.#close(reset(text));
+  }
+
+  #fate(): PacketFate {
+    if (this.isForgotten || this.other?.isForgotten === true) return { kind: 'lost' };
+    return this.#internet.send(this.host, this.localAddress, this.remoteAddress);
   }
 
   get #isKnownToSystem(): boolean {
@@ -232,7 +239,7 @@ export class SimulatedConnection implements Connection {
       return;
     }
     const { world } = this.#internet;
-    const fate = this.#internet.send(this.host, this.localAddress, this.remoteAddress);
+    const fate = this.#fate();
     if (fate.kind === 'lost') {
       this.#sendAgainLater();
       return;

@@ -26,7 +26,12 @@ export class Universe {
     this.names = new NameTable(this.world);
     this.ledger = new Ledger(this.world);
     this.coverage = options.coverage ?? new Coverage();
-    this.checks = new Checks(this.world, this.ledger, (machine) => this.find(machine)?.disk);
+    this.checks = new Checks({
+      world: this.world,
+      ledger: this.ledger,
+      diskOf: (name) => this.find(name)?.disk,
+      diskOfProcess: (process) => this.machines.find((machine) => machine.process === process)?.disk,
+    });
     this.tap = new WireTap(this.world, this.coverage);
     this.internet.watcher = {
       written: (from, bytes) => {

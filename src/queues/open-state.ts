@@ -1,10 +1,11 @@
 import { failpoint } from '../io/failpoint.ts';
+import type { Io } from '../io/io.ts';
 import type { Operation, Store } from '../store/store.ts';
 import { ATTEMPTS_PREFIX, type AttemptCounts, attemptsKey, parseAttempts } from './attempts.ts';
 import { type InFlightMessage, readInFlight } from './in-flight-table.ts';
 import { type Pins, readPins, SENT_UP_TO_PREFIX } from './pins.ts';
 import type { QueueSettings } from './queue-status.ts';
-import type { SavedClock } from './steady-clock.ts';
+import { type SavedClock, SteadyClock } from './steady-clock.ts';
 
 /*
  * What a queue manager reads of the key-value state when it opens. Keys:
@@ -27,7 +28,7 @@ export interface OpenState {
   /** Of this opening. */
   readonly generation: number;
   readonly machine: string;
-  readonly clock: SavedClock | undefined;
+  readonly clock: SavedClock;
   readonly settings: ReadonlyMap<string, QueueSettings>;
   readonly expired: ReadonlyMap<string, number>;
   readonly attempts: readonly { readonly place: number; readonly position: number; readonly counts: AttemptCounts }[];
@@ -44,7 +45,7 @@ export interface OpenState {
 export async function readOpenState(
   store: Store,
   inFlightFound: Uint8Array,
-  names: { readonly machine: string | undefined; readonly hostName: string },
+  options: { readonly machine: string | undefined; readonly hostName: string; readonly io: Io },
 ): Promise<OpenState> {
   const clock = await readOne(store, CLOCK_KEY);
   const lastGeneration = Number((await readOne(store, GENERATION_KEY)) ?? 0);
@@ -52,9 +53,13 @@ export async function readOpenState(
   const operations = left.generation === lastGeneration ? await countDeaths(store, left.messages) : [];
   const generation = lastGeneration + 1;
   // Addresses in stored messages name this machine: a verb of the CLI, or a container with a new host name, keeps the name.
-  const machine = names.machine ?? (await readOne(store, MACHINE_KEY)) ?? names.hostName;
+  const machine = options.machine ?? (await readOne(store, MACHINE_KEY)) ?? options.hostName;
   operations.push({ kind: 'setState', key: GENERATION_KEY, value: String(generation) });
   operations.push({ kind: 'setState', key: MACHINE_KEY, value: machine });
+  // From the first unit on: a deadline without the clock it counts by would be read on whatever the wall clock says then.
+  const saved = clock === undefined ? undefined : (JSON.parse(clock) as SavedClock);
+  const steady = new SteadyClock(options.io.clock, saved).save();
+  operations.push({ kind: 'setState', key: CLOCK_KEY, value: JSON.stringify(steady) });
   failpoint('open.before-deaths-counted');
   await store.commit({ operations });
   failpoint('open.after-deaths-counted');
@@ -65,7 +70,7 @@ export async function readOpenState(
   return {
     generation,
     machine,
-    clock: clock === undefined ? undefined : (JSON.parse(clock) as SavedClock),
+    clock: steady,
     settings: new Map(
       settings.map(({ key, value }) => [key.slice(SETTINGS_PREFIX.length), JSON.parse(value) as QueueSettings]),
     ),

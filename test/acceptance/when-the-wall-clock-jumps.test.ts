@@ -165,6 +165,16 @@ describe('fault 80: when the wall clock jumps a day forward, two days back, and 
     });
   }
 
+  test('a process that dies in its first seconds has left its time, whatever became of its first unit of work', async () => {
+    await using story = await QueueStory.begin();
+    story.manager.begin().rollback();
+    await story.send('orders', 'delayed', { delayMs: MINUTE_MS });
+    story.machine.io.clock.jumpWall(-DAY_MS);
+    await story.crash();
+    await story.advance(MINUTE_MS);
+    assert.deepEqual(await story.waiting('orders'), ['delayed']);
+  });
+
   test('over a reboot only the wall clock can tell what passed: one that was set back counts as no time at all', async () => {
     await using story = await QueueStory.begin();
     await story.send('orders', 'delayed', { delayMs: HOUR_MS });

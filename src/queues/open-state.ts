@@ -54,12 +54,12 @@ export async function readOpenState(
   const generation = lastGeneration + 1;
   // Addresses in stored messages name this machine: a verb of the CLI, or a container with a new host name, keeps the name.
   const machine = options.machine ?? (await readOne(store, MACHINE_KEY)) ?? options.hostName;
-  operations.push({ kind: 'setState', key: GENERATION_KEY, value: String(generation) });
-  operations.push({ kind: 'setState', key: MACHINE_KEY, value: machine });
+  operations.push(...rewritten(GENERATION_KEY, String(generation)));
+  operations.push(...rewritten(MACHINE_KEY, machine));
   // From the first unit on: a deadline without the clock it counts by would be read on whatever the wall clock says then.
   const saved = clock === undefined ? undefined : (JSON.parse(clock) as SavedClock);
   const steady = new SteadyClock(options.io.clock, saved).save();
-  operations.push({ kind: 'setState', key: CLOCK_KEY, value: JSON.stringify(steady) });
+  operations.push(...rewritten(CLOCK_KEY, JSON.stringify(steady)));
   failpoint('open.before-deaths-counted');
   await store.commit({ operations });
   failpoint('open.after-deaths-counted');
@@ -90,9 +90,17 @@ async function countDeaths(store: Store, messages: readonly InFlightMessage[]): 
     const known = await readOne(store, key);
     const counts = known === undefined ? undefined : parseAttempts(key, known)?.counts;
     const value = JSON.stringify({ failed: counts?.failed ?? 0, deaths: (counts?.deaths ?? 0) + 1 });
-    operations.push({ kind: 'setState', key, value });
+    operations.push(...rewritten(key, value));
   }
   return operations;
+}
+
+/** Takes the old value's place: the store counts that as shrinking, so a full disk does not keep a queue manager from opening. */
+function rewritten(key: string, value: string): Operation[] {
+  return [
+    { kind: 'deleteState', key },
+    { kind: 'setState', key, value },
+  ];
 }
 
 async function readOne(store: Store, key: string): Promise<string | undefined> {

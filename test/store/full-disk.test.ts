@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { nodeIo } from '../../src/io/node-io.ts';
 import { PosthornError } from '../../src/message/posthorn-error.ts';
+import { QueueManager } from '../../src/queues/queue-manager.ts';
 import type { Operation, Store, StoreCondition } from '../../src/store/store.ts';
 import { openStore } from '../../src/store/worker-store.ts';
 import { requireCapability } from '../support/capabilities.ts';
@@ -215,5 +216,19 @@ describe('a full disk', () => {
     assert.equal((await drain(again)).length, MESSAGE_COUNT);
     await untilReady(again);
     assert.equal(await codeOf(send(again, 1_000_000)), 'stored');
+  });
+
+  test('a queue manager on a full disk opens, and its messages can be taken', async (t) => {
+    const prepared = await setup(t);
+    if (prepared === undefined) return;
+    await prepared.store.close();
+    const { directory } = prepared.tmpfs;
+    await (await QueueManager.open({ directory: join(directory, 'store'), machine: 'full' })).close();
+    fillDisk(directory);
+    await using manager = await QueueManager.open({ directory: join(directory, 'store') });
+    assert.equal(manager.storeCondition.state, 'full');
+    const receiver = await manager.openReceiver('orders');
+    assert.equal(await receiver.purge(), MESSAGE_COUNT);
+    receiver.close();
   });
 });

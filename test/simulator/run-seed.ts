@@ -1,4 +1,5 @@
 import type { OutgoingStatus } from '../../src/transfer/outgoing-status.ts';
+import { STREAM_WINDOW_MESSAGES } from '../../src/transfer/wire/limits.ts';
 import { type AuditReport, audit } from './audit.ts';
 import { Coverage } from './coverage.ts';
 import { type FaultRates, Nemesis } from './nemesis.ts';
@@ -216,6 +217,9 @@ function checkStatus(universe: Universe, where: string, status: OutgoingStatus):
   const isMoving = state === 'CONNECTED' || state === 'RESOLVING' || state === 'CONNECTING';
   if (!isMoving && reason === undefined)
     world.fail('I10 no reason', `${queue} of ${where} is ${state} without a reason`);
+  if (status.unacknowledged > STREAM_WINDOW_MESSAGES) {
+    world.fail('I8 unbounded', `${queue} of ${where} has ${status.unacknowledged} messages on the way`);
+  }
   if (text === '') world.fail('I10 no reason', `${queue} of ${where} is ${state} without a text`);
   // With LOCAL_STORE the stream tries again by itself, and says so.
   const needsTime = state === 'WAITING' || state === 'REFUSED' || state === 'PAUSED_BY_PEER';

@@ -159,10 +159,12 @@ describe('when machines talk', { timeout: 120_000 }, () => {
     assert.deepEqual([...(await replies.reach(3))].sort(), ['1 from beta', '2 from beta', '3 from beta']);
   });
 
-  test('a send-only endpoint of another process sends over machines too', async () => {
+  test('a send-only endpoint of another process sends and publishes over machines too', async () => {
     await using story = new Conversation();
     for (const machine of ['alpha', 'beta']) await story.open(machine);
     await story.manager('beta').declareQueue('sales');
+    const subscriptions = await QueueManagerSubscriptions.of(story.manager('alpha'));
+    await subscriptions.subscribe(OrderPlaced.name, { queue: 'sales', machine: 'Beta' });
     const { directory } = story.manager('alpha');
     await using web = new Endpoint('web', { sendOnly: true, directory, logger: silentLogger });
     await web.start();
@@ -171,6 +173,8 @@ describe('when machines talk', { timeout: 120_000 }, () => {
     assert.equal(body, '{"orderId":"1"}');
     assert.equal(headers[Header.replyToAddress], 'replies@alpha');
     assert.equal(headers[Header.originatingMachine], 'alpha');
+    await web.publish(OrderPlaced, { orderId: '2' });
+    assert.equal((await story.next('sales@beta')).body, '{"orderId":"2"}');
   });
 
   test('events reach those who subscribed from other machines, also when the publisher was not there yet', async () => {

@@ -246,4 +246,10 @@ describe('when the host runs endpoints', { concurrency: 2 }, () => {
     const { stdout } = await host.kill('SIGTERM');
     assert.match(stdout, /error queue 'error@ops' of endpoint 'worker' stands on another machine/);
   });
+
+  test('describe shows who publishes for an endpoint on other machines', async () => {
+    const described = await posthorn(['describe', fixture('listens-to-sales.ts')]);
+    assert.equal(described.exitCode, 0, described.stderr);
+    assert.match(described.stdout, /^Publishers +Sales\.OrderPlaced ← sales@alpha\n +Sales\.OrderPlaced ← shop@beta$/m);
+  });
 });

@@ -10,6 +10,7 @@ import {
   Endpoint,
   type Event,
   type HandlerContext,
+  publisher,
   type RecoverabilityAction,
   route,
 } from 'posthorn';
@@ -106,6 +107,15 @@ route(PlaceOrder, 'sales@alpha');
 route('Greet', 'hello');
 // @ts-expect-error an event has subscribers, not a route
 route(OrderPlaced, 'billing');
+
+// Publishers are for what is published.
+new Endpoint('billing', {
+  publishers: [publisher(OrderPlaced, 'sales@alpha'), publisher('Sales.Anything', 'sales@beta')],
+});
+// @ts-expect-error a command is sent, nobody publishes it
+publisher(PlaceOrder, 'sales@alpha');
+// @ts-expect-error an acknowledgement goes to a queue that is named
+void endpoint.send(CancelOrder, { orderId: '1' }, { timeToReachQueueMs: 1_000, acknowledge: { reached: true } });
 
 // Options.
 new Endpoint('sales', {

@@ -40,6 +40,10 @@ function factsOf(endpoint: EndpointDescription): [string, string][] {
       'Routes',
       Object.entries(endpoint.routes).map(([type, destination]) => `${type} → ${destination}`),
     ),
+    ...lines(
+      'Publishers',
+      Object.entries(endpoint.publishers).flatMap(([type, sources]) => sources.map((source) => `${type} ← ${source}`)),
+    ),
   ];
 }
 

@@ -55,7 +55,8 @@ export class StreamStory {
 
   /** Hands frames over and waits for the stores until nothing moves any more. */
   async settle(): Promise<void> {
-    for (let stillTurns = 0; stillTurns < STILL_TURNS; ) {
+    for (let stillTurns = 0, turns = 0; stillTurns < STILL_TURNS; turns++) {
+      if (turns > TURNS_MAX) throw new Error('the machines do not come to rest');
       const before = this.#activity();
       let hasMoved = false;
       for (const link of this.links) while (link.deliver('data') || link.deliver('answers')) hasMoved = true;
@@ -326,6 +327,7 @@ export async function textsOf(manager: QueueManager, queue: string): Promise<rea
 }
 
 const STILL_TURNS = 6;
+const TURNS_MAX = 10_000;
 
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));

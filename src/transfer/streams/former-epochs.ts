@@ -7,30 +7,43 @@ import { INCOMING_STREAM_PREFIX, type IncomingRow, incomingKey } from './stream-
  *
  * An epoch that the sender does not name was made by its store in a future that this sender does not know, or by a copy of
  * it: the sender's store went back in time. Then `about.row` is marked so, in the same unit, and every later attach of it
- * is answered so (answer-attach.ts). Once told, the sender begins an epoch that names the marked one; what was
- * retired until then is no news to it any more. Resolves with the row as it is now.
+ * is answered so (answer-attach.ts). Once told, the sender begins an epoch that names the marked one; messages that had
+ * come by then are no news to it any more. So two copies that send by turns tell each other apart for ever, and each
+ * gets on.
  */
-export async function tidyFormerEpochs(door: TransferDoor, about: EpochQuestion): Promise<IncomingRow | undefined> {
+export async function tidyFormerEpochs(door: TransferDoor, about: EpochQuestion): Promise<TidyAnswer> {
   const others = await readOthers(door, about);
-  // Later than all that was retired before, also where time stands still.
-  const nowMs = Math.max(door.nowMs(), ...others.map(({ row }) => (row.retiredMs ?? 0) + 0.001));
+  const rows = [...others.map((other) => other.row), ...(about.row === undefined ? [] : [about.row])];
+  // Later than all that was noted before, also where time stands still.
+  const latestMs = Math.max(0, ...rows.map(({ usedMs, retiredMs }) => Math.max(usedMs, retiredMs ?? 0)));
+  const stampMs = nextStampMs(door.nowMs(), latestMs);
   const isNamed = ({ epoch }: Epoch): boolean => about.formerEpochs.includes(epoch);
   const marked = others.filter((other) => isNamed(other) && other.row.wentBack === true);
-  const toldMs = Math.max(...marked.map(({ row }) => row.retiredMs ?? nowMs));
-  const isNews = (other: Epoch): boolean => !isNamed(other) && (other.row.retiredMs ?? nowMs) > toldMs;
+  const toldMs = Math.max(0, ...marked.map(({ row }) => row.retiredMs ?? 0));
   const changes = new Map<string, string | undefined>();
   for (const { key, row } of others) {
-    if (row.retiredMs === undefined) changes.set(key, JSON.stringify({ ...row, retiredMs: nowMs }));
+    if (row.retiredMs === undefined) changes.set(key, JSON.stringify({ ...row, retiredMs: stampMs }));
   }
-  for (const key of forgettable(others, nowMs)) changes.set(key, undefined);
+  for (const key of forgettable(others, door.nowMs())) changes.set(key, undefined);
   let { row } = about;
-  if (others.some(isNews)) {
-    const fresh: IncomingRow = { last: 0, digest: '', refused: [], machine: about.machine, usedMs: nowMs };
-    row = { ...(row ?? fresh), wentBack: true, retiredMs: nowMs };
+  if (others.some((other) => !isNamed(other) && other.row.usedMs > toldMs)) {
+    const fresh: IncomingRow = { last: 0, digest: '', refused: [], machine: about.machine, usedMs: 0 };
+    row = { ...(row ?? fresh), wentBack: true, retiredMs: stampMs };
     changes.set(incomingKey(about.storeId, about.queue, about.epoch), JSON.stringify(row));
   }
   if (changes.size > 0) await write(door, changes);
-  return row;
+  return { row, stampMs };
+}
+
+export interface TidyAnswer {
+  readonly row: IncomingRow | undefined;
+  /** Steady time, later than any in the rows of this stream. */
+  readonly stampMs: number;
+}
+
+/** Steady time, and always later than the stamp before. */
+export function nextStampMs(nowMs: number, formerMs: number): number {
+  return Math.max(nowMs, formerMs + STAMP_STEP_MS);
 }
 
 async function readOthers(door: TransferDoor, about: EpochQuestion): Promise<readonly Epoch[]> {
@@ -103,6 +116,7 @@ async function write(door: TransferDoor, changes: ReadonlyMap<string, string | u
   await work.commit();
 }
 
+const STAMP_STEP_MS = 0.001;
 const RETIRED_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
 /** Kept of one stream, the latest; a copied directory could make a new epoch at each attach. */
 const RETIRED_EPOCHS_MAX = 32;

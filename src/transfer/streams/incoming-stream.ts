@@ -7,7 +7,7 @@ import type { Acked, Attach, Data, DataMessage, DetachCode, MessageRefusalCode }
 import { STREAM_WINDOW_BYTES, STREAM_WINDOW_MESSAGES } from '../wire/limits.ts';
 import { type AttachAnswer, answerAttach } from './answer-attach.ts';
 import { type Digest, EMPTY_DIGEST, formatDigest, nextDigest, parseDigest } from './digest.ts';
-import { tidyFormerEpochs } from './former-epochs.ts';
+import { nextStampMs, tidyFormerEpochs } from './former-epochs.ts';
 import type { IncomingAttachment } from './incoming-attachment.ts';
 import { readRow } from './state-rows.ts';
 import { type IncomingRow, incomingKey } from './stream-rows.ts';
@@ -31,6 +31,7 @@ export class IncomingStream {
   #epoch: string | undefined;
   #row: IncomingRow | undefined;
   #digest: Digest = EMPTY_DIGEST;
+  #stampMs = 0;
   #waiting: DataMessage[] = [];
   #waitingBytes = 0;
   #unit: { readonly messages: number; readonly bytes: number } | undefined;
@@ -129,7 +130,9 @@ export class IncomingStream {
     const row =
       this.#epoch === epoch ? this.#row : await readRow<IncomingRow>(door, incomingKey(storeId, queue, epoch));
     const { machine } = attachment;
-    this.#row = await tidyFormerEpochs(door, { storeId, queue, epoch, formerEpochs, machine, row });
+    const tidy = await tidyFormerEpochs(door, { storeId, queue, epoch, formerEpochs, machine, row });
+    this.#row = tidy.row;
+    this.#stampMs = tidy.stampMs;
     this.#digest = parseDigest(this.#row?.digest ?? '') ?? EMPTY_DIGEST;
     this.#epoch = epoch;
     this.#senderAcked = acked;
@@ -237,6 +240,7 @@ export class IncomingStream {
 
   #rowAfter(machine: string, messages: number, digest: Digest, refused: IncomingRow['refused']): IncomingRow {
     const former = this.#row;
+    this.#stampMs = nextStampMs(this.#options.door.nowMs(), this.#stampMs);
     const known = former?.refused ?? [];
     let forgotten = former?.forgottenRefusalSeq ?? 0;
     const kept = known.filter(({ seq }) => seq > this.#senderAcked);
@@ -246,7 +250,7 @@ export class IncomingStream {
       digest: formatDigest(digest),
       refused: [...kept, ...refused],
       machine,
-      usedMs: this.#options.door.nowMs(),
+      usedMs: this.#stampMs,
       ...(forgotten > 0 && { forgottenRefusalSeq: forgotten }),
     };
   }

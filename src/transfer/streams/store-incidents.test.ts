@@ -135,3 +135,24 @@ test('an epoch that was given up is forgotten 30 days later', async () => {
   await story.beta.start();
   assert.equal(await count(), 1);
 });
+
+test('two copies of one store that send by turns are told apart, and each gets on', async () => {
+  const story = await StreamStory.begin();
+  const copy = story.cloneOfAlpha();
+  await copy.start();
+  story.connect();
+  story.connect(copy);
+  for (let round = 0; round < 5; round++) {
+    await story.alpha.send([`alpha ${round}`]);
+    await copy.send([`copy ${round}`]);
+    await story.advance(3_000);
+  }
+  const texts = await arrived(story);
+  for (const name of ['alpha', 'copy']) {
+    const own = [...new Set(texts.filter((text) => text.startsWith(name)))];
+    assert.deepEqual(
+      own,
+      Array.from({ length: 5 }, (_, round) => `${name} ${round}`),
+    );
+  }
+});

@@ -48,7 +48,7 @@ export interface IncomingRow {
   readonly refused: readonly { readonly seq: number; readonly code: string; readonly text: string }[];
   /** The sender's machine name, to know whom to dial when our own address changes. */
   readonly machine: string;
-  /** Steady time of the last message. */
+  /** Steady time of the last message, later than all stamps of the stream before; 0: none came. */
   readonly usedMs: number;
   /** Steady time since when the sender has given this epoch up; absent while it lives. Forgotten 30 days later. */
   readonly retiredMs?: number;

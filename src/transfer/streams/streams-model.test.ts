@@ -33,6 +33,8 @@ type Plain =
   | 'stopSender'
   | 'hold'
   | 'release'
+  | 'deny'
+  | 'allow'
   | Incident;
 type Incident =
   | 'backUpSender'
@@ -60,7 +62,7 @@ const work: fc.Arbitrary<Action> = fc.oneof(
   { weight: 6, arbitrary: plain('turn') },
   { weight: 3, arbitrary: plain('settle') },
   { weight: 4, arbitrary: plain('connect') },
-  { weight: 1, arbitrary: plain('cut', 'loseAnswers', 'repeatData', 'stopSender', 'hold', 'release') },
+  { weight: 1, arbitrary: plain('cut', 'loseAnswers', 'repeatData', 'stopSender', 'hold', 'release', 'deny', 'allow') },
   { weight: 1, arbitrary: plain('killSender', 'killReceiver') },
 );
 const incident: fc.Arbitrary<Action> = plain(
@@ -120,6 +122,7 @@ class ModelRun {
   readonly #story: StreamStory;
   readonly #isTight: boolean;
   #sentCount = 0;
+  #isDenied = false;
   /** Accepted, by the sender that runs now or one before it. */
   readonly #accepted = new Set<string>();
   /** Gone with a store: nobody can ask for them any more. */
@@ -201,6 +204,10 @@ class ModelRun {
       case 'release':
         for (const stream of story.alpha.streams.values()) await stream.release();
         return;
+      case 'deny':
+      case 'allow':
+        this.#isDenied = kind === 'deny';
+        return this.#declareQueue();
       default:
         return this.#strike(kind);
     }
@@ -312,7 +319,14 @@ class ModelRun {
   async #startReceiver(): Promise<void> {
     const { beta } = this.#story;
     await beta.start();
-    await beta.manager.declareQueue('billing', this.#isTight ? { quotaMessages: 3 } : {});
+    await this.#declareQueue();
+  }
+
+  async #declareQueue(): Promise<void> {
+    await this.#story.beta.manager.declareQueue('billing', {
+      ...(this.#isTight && { quotaMessages: 3 }),
+      ...(this.#isDenied && { acceptFrom: ['nobody'] }),
+    });
   }
 
   async #arrived(): Promise<readonly SeenMessage[]> {

@@ -11,7 +11,7 @@ import {
   TEN,
 } from '../../../test/support/stream-moves.ts';
 import { StreamStory, textsOf } from '../../../test/support/stream-story.ts';
-import { StoreFull } from '../../store/errors.ts';
+import { OutcomeUnknown, StoreFull } from '../../store/errors.ts';
 
 test('fault 27: frames that arrive twice are enqueued once', async () => {
   const story = await StreamStory.begin();
@@ -139,4 +139,21 @@ test('those who have sent here are known after a restart', async () => {
   story.beta.crash();
   await story.beta.start();
   assert.deepEqual(story.beta.incoming?.knownSenders, ['alpha']);
+});
+
+test('after a unit whose outcome is unknown, the receiver answers by what is on its disk', async () => {
+  const story = await StreamStory.begin();
+  await story.alpha.send(TEN);
+  let unknowns = 1;
+  story.beta.machine.answerUnits(async (unit, commit) => {
+    await commit();
+    if (puts(unit) && unknowns-- > 0) throw new OutcomeUnknown('the answer was lost');
+  });
+  story.connect();
+  await story.settle();
+  assert.equal(story.alpha.stream.view.pause?.code, 'STORE_RECOVERING');
+  await story.advance(2_000);
+  assert.deepEqual(await arrived(story), TEN);
+  assert.deepEqual(await textsOf(story.alpha.manager, 'billing@beta'), []);
+  assert.deepEqual(story.alpha.events, []);
 });

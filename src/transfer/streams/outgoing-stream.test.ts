@@ -10,7 +10,7 @@ import {
   TEN,
 } from '../../../test/support/stream-moves.ts';
 import { messagesOf, StreamStory, textsOf } from '../../../test/support/stream-story.ts';
-import { StoreSyncFailed } from '../../store/errors.ts';
+import { OutcomeUnknown, StoreSyncFailed } from '../../store/errors.ts';
 import type { Frame } from '../wire/frames.ts';
 
 test('messages arrive once and in order, and leave the sender', async () => {
@@ -251,4 +251,25 @@ test('a unit of the sender that fails is tried again, and the stream says so mea
   assert.equal(story.alpha.stream.view.state, 'attached');
   assert.deepEqual(await arrived(story), TEN);
   assert.deepEqual(await textsOf(story.alpha.manager, 'billing@beta'), []);
+});
+
+test('after a unit whose outcome is unknown, the sender touches nothing until it has started again', async () => {
+  const story = await StreamStory.begin();
+  await story.alpha.send(TEN);
+  story.alpha.machine.answerUnits(async (unit, commit) => {
+    await commit();
+    if (unit.operations.some(({ kind }) => kind === 'remove')) throw new OutcomeUnknown('the answer was lost');
+  });
+  story.connect();
+  await story.settle();
+  const { stream } = story.alpha;
+  assert.deepEqual([stream.view.state, stream.needsLink], ['failed', false]);
+  story.alpha.crash();
+  failUnits(story.alpha, () => undefined);
+  await story.alpha.start();
+  story.connect();
+  await story.alpha.send(['after']);
+  await story.settle();
+  assert.deepEqual(await textsOf(story.beta.manager, 'billing'), [...TEN, 'after']);
+  assert.deepEqual(story.alpha.events, []);
 });

@@ -68,6 +68,7 @@ function judge(universe: Universe, message: SentMessage, report: AuditReport): v
   report.sent++;
   if (message.everArrived > 0 || isConsumed) report.arrived++;
   if (isDeadLettered) report.deadLettered++;
+  if (isSettled) checkAcknowledgements(universe, message);
   switch (message.outcome) {
     case 'failed':
       report.refused++;
@@ -90,4 +91,25 @@ function judge(universe: Universe, message: SentMessage, report: AuditReport): v
     return;
   }
   world.fail('lost', `${nameOf(message)} was accepted, arrived ${message.everArrived} times, and is nowhere`);
+}
+
+/** Each question of a sender is answered once: whether its message reached its queue, and whether it was received. */
+function checkAcknowledgements(universe: Universe, message: SentMessage): void {
+  const { world, ledger } = universe;
+  if (!message.isAcknowledged || message.end !== undefined || ledger.isExcused(message)) return;
+  const sender = universe.find(message.from)?.disk.history;
+  const receiver = universe.find(message.to)?.disk.history;
+  const told = [...(sender?.acknowledgements.get(message.id) ?? [])].sort().join(' and ');
+  const isRefused = sender?.deadLettered.has(message.id) === true && message.from !== message.to;
+  const expected = isRefused
+    ? /^NACK_[A-Z_]+$/
+    : receiver?.deadLettered.has(message.id) === true
+      ? /^ACK_REACH_QUEUE and NACK_RECEIVE_TIMEOUT$/
+      : /^ACK_REACH_QUEUE and ACK_RECEIVE$/;
+  if (!expected.test(told)) {
+    world.fail(
+      'acknowledgement',
+      `the sender of ${nameOf(message)} was told '${told}', expected is ${expected.source}`,
+    );
+  }
 }

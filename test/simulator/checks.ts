@@ -173,6 +173,7 @@ export class Checks {
     if (isKept) return;
     if (moved.queue.includes('@')) {
       disk.history.removedOutgoing.add(message.id);
+      if (message.isBeingPurged && message.everArrived === 0) message.end = 'purged';
       if (message.everArrived > 0 || message.end === 'purged' || this.#ledger.isExcused(message)) return;
       this.#world.fail(
         'lost',

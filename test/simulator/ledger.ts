@@ -22,12 +22,13 @@ export class Ledger {
     return this.#messages;
   }
 
-  add(message: Omit<SentMessage, 'id' | 'outcome' | 'everArrived' | 'end'>): SentMessage {
+  add(message: Omit<SentMessage, 'id' | 'outcome' | 'everArrived' | 'isBeingPurged' | 'end'>): SentMessage {
     const added: SentMessage = {
       ...message,
       id: this.#messages.length,
       outcome: 'maybe',
       everArrived: 0,
+      isBeingPurged: false,
       end: undefined,
     };
     this.#messages.push(added);
@@ -84,9 +85,13 @@ export interface SentMessage {
   readonly delayMs: number | undefined;
   /** It may end in a dead-letter queue by its time, by its size, or because nobody has its queue. */
   readonly mayBeRefused: boolean;
+  /** Its sender asked to be told what becomes of it. */
+  readonly isAcknowledged: boolean;
   outcome: 'ok' | 'failed' | 'maybe';
   /** Durable arrivals at a destination, in all lives of its store. */
   everArrived: number;
+  /** An operator has begun to. */
+  isBeingPurged: boolean;
   /** What an operator did with it. */
   end: 'purged' | 'parked' | undefined;
 }

@@ -322,7 +322,7 @@ export class Nemesis {
   #operate(): void {
     const machine = this.#machine();
     const { running } = machine;
-    const outgoing = running?.manager.outgoingStatus() ?? [];
+    const outgoing = running?.manager.outgoingStatus().filter(({ queue }) => queue.startsWith('in-')) ?? [];
     if (running === undefined || outgoing.length === 0) return;
     const { queue } = this.#oneOf(outgoing);
     switch (this.#oneOf(['hold', 'retry', 'purge', 'park'] as const)) {
@@ -357,7 +357,6 @@ export class Nemesis {
     const page = await manager.takePage({ queue, countMax: 5, withBodies: true }, () => true);
     const work = manager.begin();
     const messages = page.taken.map(({ message }) => this.#universe.ledger.get(readId(message.body ?? EMPTY) ?? -1));
-    const ends = messages.map((message) => message?.end);
     try {
       for (const { message, delivery } of page.taken) {
         delivery.complete(work);
@@ -370,13 +369,14 @@ export class Nemesis {
         };
         await manager.send([{ ...copy, priority: message.priority }], work);
       }
-      for (const message of messages) if (message !== undefined) message.end = how;
+      // It ends so when that is seen to be durable: the process may die first.
+      for (const message of messages) if (message !== undefined && how === 'purged') message.isBeingPurged = true;
       await work.commit();
       this.#universe.world.note(`${page.taken.length} messages of ${queue} of ${machine.name} are ${how}`);
     } catch (error) {
       work.rollback();
       if (work.state !== 'rolledBack') throw error;
-      for (const [index, message] of messages.entries()) if (message !== undefined) message.end = ends[index];
+      for (const message of messages) if (message !== undefined) message.isBeingPurged = false;
       for (const { delivery } of page.taken) delivery.release();
       throw error;
     }

@@ -3,7 +3,7 @@ import type { Delivery, OutgoingMessage } from '../../src/transport/transport.ts
 import type { SentMessage } from './ledger.ts';
 import type { RunningMachine } from './simulated-machine.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
-import { EFFECT_PREFIX } from './store-history.ts';
+import { ACKNOWLEDGEMENTS, EFFECT_PREFIX } from './store-history.ts';
 import { encodeBody } from './test-message.ts';
 import type { Universe } from './universe.ts';
 
@@ -37,6 +37,7 @@ export interface PlannedMessage {
   readonly timeToBeReceivedMs?: number;
   /** Nobody has that queue, or it is too large there, or it may come too late. */
   readonly mayBeRefused?: boolean;
+  readonly isAcknowledged?: boolean;
 }
 
 /** The programs of one process: senders and consumers, written as a user would. */
@@ -49,6 +50,10 @@ export function runPrograms(universe: Universe, plan: MachinePlan, running: Runn
     });
   };
   for (const queue of plan.queues) guard(`consumers of ${queue.name}`, consumeQueue(universe, plan, running, queue));
+  guard(
+    'the administration queue',
+    retrying(running, () => running.manager.declareQueue(ACKNOWLEDGEMENTS)),
+  );
   guard('sender', sendPlanned(universe, plan, running));
 }
 
@@ -108,6 +113,7 @@ function enter(universe: Universe, from: string, planned: PlannedMessage): SentM
     priority: planned.priority,
     delayMs: planned.delayMs,
     mayBeRefused: planned.mayBeRefused === true,
+    isAcknowledged: planned.isAcknowledged === true,
   });
 }
 
@@ -119,6 +125,7 @@ function outgoingOf(message: SentMessage, planned: PlannedMessage): OutgoingMess
     priority: message.priority,
     ...(planned.delayMs !== undefined && { delayMs: planned.delayMs }),
     ...(planned.timeToReachQueueMs !== undefined && { timeToReachQueueMs: planned.timeToReachQueueMs }),
+    ...(planned.isAcknowledged === true && { acknowledge: { queue: { queue: ACKNOWLEDGEMENTS } } }),
     ...(planned.timeToBeReceivedMs !== undefined && { timeToBeReceivedMs: planned.timeToBeReceivedMs }),
   };
 }

@@ -143,6 +143,7 @@ function chooseMessage(universe: Universe, from: string): PlannedMessage {
   const to = isLocal ? from : (others[random.integer(others.length)]?.name ?? from);
   const isNowhere = !isLocal && random.fraction() < 0.02;
   const hasTimeToReach = !isLocal && random.fraction() < 0.08;
+  const hasTimeToBeReceived = random.fraction() < 0.04;
   const hasDelay = random.fraction() < 0.08;
   const padding = random.fraction() < 0.9 ? random.integer(300) : random.integer(20_000);
   const isTooLarge = (universe.find(to)?.options.bodyBytesMax ?? Number.POSITIVE_INFINITY) < padding + 100;
@@ -153,7 +154,9 @@ function chooseMessage(universe: Universe, from: string): PlannedMessage {
     padding,
     ...(hasDelay && { delayMs: 10_000 * random.fraction() }),
     ...(hasTimeToReach && { timeToReachQueueMs: 10 + 20_000 * random.fraction() ** 2 }),
-    mayBeRefused: isNowhere || hasTimeToReach || isTooLarge,
+    ...(hasTimeToBeReceived && { timeToBeReceivedMs: 10 + 30_000 * random.fraction() ** 2 }),
+    mayBeRefused: isNowhere || hasTimeToReach || hasTimeToBeReceived || isTooLarge,
+    isAcknowledged: random.fraction() < 0.15,
   };
 }
 

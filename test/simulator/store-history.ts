@@ -21,6 +21,8 @@ export class StoreHistory {
   readonly consumed = new Map<number, number>();
   /** Left an outgoing queue without a copy. */
   readonly removedOutgoing = new Set<number>();
+  /** What this machine was told of its messages, by acknowledgement messages. */
+  readonly acknowledgements = new Map<number, readonly string[]>();
   order = 0;
 
   constructor(lineage: number) {
@@ -37,6 +39,7 @@ export class StoreHistory {
     for (const [id, entry] of this.deadLettered) copy.deadLettered.set(id, { ...entry });
     for (const [id, count] of this.consumed) copy.consumed.set(id, count);
     for (const id of this.removedOutgoing) copy.removedOutgoing.add(id);
+    for (const [id, classes] of this.acknowledgements) copy.acknowledgements.set(id, classes);
     copy.order = this.order;
     return copy;
   }
@@ -93,6 +96,11 @@ export class StoreHistory {
     const view = this.places.get(place);
     if (view === undefined) return;
     view.content.set(position, message);
+    const { acknowledgement } = message;
+    if (acknowledgement !== undefined && view.queue === ACKNOWLEDGEMENTS) {
+      const former = this.acknowledgements.get(acknowledgement.of) ?? [];
+      this.acknowledgements.set(acknowledgement.of, [...former, acknowledgement.class]);
+    }
     if (message.id !== undefined)
       effects.put.push({ ...message, id: message.id, queue: view.queue, kind: view.kind, position });
   }
@@ -108,6 +116,9 @@ export class StoreHistory {
   }
 }
 
+/** The administration queue of every machine of the simulation. */
+export const ACKNOWLEDGEMENTS = 'acknowledgements';
+
 /** A consumer writes one of these in the unit that takes its message: `effect/MESSAGE/random`. */
 export const EFFECT_PREFIX = 'effect/';
 
@@ -122,6 +133,7 @@ export interface ObservedMessage {
   readonly id: number | undefined;
   readonly isPossibleDuplicate: boolean;
   readonly deadLetterReason: string | undefined;
+  readonly acknowledgement: { readonly of: number; readonly class: string } | undefined;
 }
 
 export interface MovedMessage extends ObservedMessage {
@@ -169,6 +181,13 @@ export function observeMessage(headers: string | Uint8Array, body: Uint8Array): 
   return {
     id: readId(body),
     isPossibleDuplicate: text.includes('Posthorn.PossibleDuplicate'),
+    acknowledgement: acknowledgementIn(text),
     deadLetterReason: /"Posthorn\.DeadLetterReason":"([^"]*)"/.exec(text)?.[1],
   };
+}
+
+function acknowledgementIn(text: string): ObservedMessage['acknowledgement'] {
+  const what = /"Posthorn\.Acknowledgement":"([A-Z_]+)"/.exec(text)?.[1];
+  const of = /"NServiceBus\.CorrelationId":"simulated-(\d+)"/.exec(text)?.[1];
+  return what === undefined || of === undefined ? undefined : { of: Number(of), class: what };
 }

@@ -4,7 +4,7 @@ import type { RefusedConnection } from '../../src/transfer/incoming-status.ts';
 import { type AcceptedLink, type AcceptLinkOptions, acceptLink } from '../../src/transfer/links/accept-link.ts';
 import type { Link, LinkEnd } from '../../src/transfer/links/link.ts';
 import { type OpenLinkOptions, openLink, type Self } from '../../src/transfer/links/open-link.ts';
-import type { Frame } from '../../src/transfer/wire/frames.ts';
+import type { Data, Frame } from '../../src/transfer/wire/frames.ts';
 import { Internet } from '../simulator/internet.ts';
 import { SimulatedHost } from '../simulator/simulated-host.ts';
 import { SimulatedNetwork } from '../simulator/simulated-network.ts';
@@ -165,4 +165,29 @@ export async function linked(story: TwoMachines) {
   const far = links[0];
   assert.ok(far);
   return { near, far };
+}
+
+/** A DATA frame of messages that say nothing. */
+export function dataFrame(firstSeq: number, bodyBytes: number, messages = 1): Data {
+  const message = {
+    headers: new Uint8Array(10),
+    body: new Uint8Array(bodyBytes),
+    priority: 3,
+    timeToBeReceivedMs: undefined,
+    isPossibleDuplicate: false,
+  };
+  return { type: 'data', channel: 1, firstSeq, acked: 0, messages: Array.from({ length: messages }, () => message) };
+}
+
+/** Nothing gets through any more, one way or both. */
+export function cut({ internet, alpha, beta }: TwoMachines, way: 'both' | 'there' | 'back'): void {
+  if (way !== 'back') internet.way(alpha.host, beta.host).isBlocked = true;
+  if (way !== 'there') internet.way(beta.host, alpha.host).isBlocked = true;
+}
+
+/** Runs until the link has ended; how long that took. */
+export async function endOf({ world }: TwoMachines, heard: HeardLink, withinMs = 60_000): Promise<number> {
+  const startMs = world.nowMs;
+  await world.run(startMs + withinMs, () => heard.end !== undefined);
+  return world.nowMs - startMs;
 }

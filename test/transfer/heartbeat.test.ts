@@ -1,33 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Data } from '../../src/transfer/wire/frames.ts';
-import { type HeardLink, linked, type TwoMachines, twoMachines } from '../support/two-machines.ts';
-
-const data = (firstSeq: number, bodyBytes: number, messages = 1): Data => ({
-  type: 'data',
-  channel: 1,
-  firstSeq,
-  acked: 0,
-  messages: Array.from({ length: messages }, () => ({
-    headers: new Uint8Array(10),
-    body: new Uint8Array(bodyBytes),
-    priority: 3,
-    timeToBeReceivedMs: undefined,
-    isPossibleDuplicate: false,
-  })),
-});
-
-const cut = ({ internet, alpha, beta }: TwoMachines, way: 'both' | 'there' | 'back') => {
-  if (way !== 'back') internet.way(alpha.host, beta.host).isBlocked = true;
-  if (way !== 'there') internet.way(beta.host, alpha.host).isBlocked = true;
-};
-
-/** Runs until the link has ended; how long that took. */
-async function endOf({ world }: TwoMachines, heard: HeardLink, withinMs = 60_000): Promise<number> {
-  const startMs = world.nowMs;
-  await world.run(startMs + withinMs, () => heard.end !== undefined);
-  return world.nowMs - startMs;
-}
+import { cut, dataFrame, endOf, linked, twoMachines } from '../support/two-machines.ts';
 
 describe('the heartbeat of a link', () => {
   test('two idle ends ask each other about every 5 s, and stay linked', async () => {
@@ -78,7 +51,7 @@ describe('the heartbeat of a link', () => {
     cut(story, 'both');
     await story.world.advance(4_500);
     near.link.expectsAnswers = true;
-    near.link.send(data(1, 100));
+    near.link.send(dataFrame(1, 100));
     await story.world.advance(2_100);
     assert.equal(near.silent, 1);
     assert.ok((await endOf(story, near)) < 4_100);
@@ -130,7 +103,7 @@ describe('the heartbeat of a link', () => {
     const { near, far } = await linked(story);
     story.internet.way(story.alpha.host, story.beta.host).bytesPerMs = 0.5;
     near.link.expectsAnswers = true;
-    near.link.send(data(1, 600_000));
+    near.link.send(dataFrame(1, 600_000));
     const startMs = story.world.nowMs;
     await story.world.run(startMs + 400_000, () => far.frames.length > 0);
     assert.ok(story.world.nowMs - startMs > 20_000, `it took ${story.world.nowMs - startMs} ms`);
@@ -142,7 +115,7 @@ describe('the heartbeat of a link', () => {
     const { near, far } = await linked(story);
     near.link.expectsAnswers = true;
     far.link.pauseReading();
-    for (let seq = 1; seq <= 40; seq++) near.link.send(data(seq, 20_000));
+    for (let seq = 1; seq <= 40; seq++) near.link.send(dataFrame(seq, 20_000));
     await story.world.advance(60_000);
     assert.deepEqual([near.link.isOpen, far.link.isOpen, near.silent, far.silent], [true, true, 0, 0]);
     const before = far.frames.length;

@@ -1,34 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { LinkFailure } from '../../src/transfer/links/link-failure.ts';
-import type { Data } from '../../src/transfer/wire/frames.ts';
-import { acceptAt, dial, type HeardLink, linked, type TwoMachines, twoMachines } from '../support/two-machines.ts';
-
-const data = (firstSeq: number, bodyBytes: number, messages = 1): Data => ({
-  type: 'data',
-  channel: 1,
-  firstSeq,
-  acked: 0,
-  messages: Array.from({ length: messages }, () => ({
-    headers: new Uint8Array(10),
-    body: new Uint8Array(bodyBytes),
-    priority: 3,
-    timeToBeReceivedMs: undefined,
-    isPossibleDuplicate: false,
-  })),
-});
-
-const cut = ({ internet, alpha, beta }: TwoMachines, way: 'both' | 'there' | 'back') => {
-  if (way !== 'back') internet.way(alpha.host, beta.host).isBlocked = true;
-  if (way !== 'there') internet.way(beta.host, alpha.host).isBlocked = true;
-};
-
-/** Runs until the link has ended; how long that took. */
-async function endOf({ world }: TwoMachines, heard: HeardLink, withinMs = 60_000): Promise<number> {
-  const startMs = world.nowMs;
-  await world.run(startMs + withinMs, () => heard.end !== undefined);
-  return world.nowMs - startMs;
-}
+import { acceptAt, cut, dataFrame, dial, endOf, linked, twoMachines } from '../support/two-machines.ts';
 
 describe('asking for a sign of life', () => {
   test('tells the round trip and the clock of the peer', async () => {
@@ -76,10 +49,10 @@ describe('the end of a link', () => {
   test('what was sent before close arrives, then the reason', async () => {
     const story = twoMachines();
     const { near, far } = await linked(story);
-    near.link.send(data(1, 300_000));
+    near.link.send(dataFrame(1, 300_000));
     near.link.close('IDLE', 'Nothing to send for 60 s.');
     near.link.close('OPERATOR', 'Twice is harmless.');
-    near.link.send(data(2, 10));
+    near.link.send(dataFrame(2, 10));
     assert.equal(near.link.isOpen, false);
     await story.world.advance(100);
     assert.equal(far.frames.length, 1);
@@ -91,7 +64,7 @@ describe('the end of a link', () => {
     const story = twoMachines();
     const { near, far } = await linked(story);
     far.onFrame = () => far.link.send({ type: 'acked', channel: 1, seq: 1, refused: [] });
-    near.link.send(data(1, 10));
+    near.link.send(dataFrame(1, 10));
     near.link.close('DONE', 'That was all.');
     await story.world.advance(100);
     assert.deepEqual([near.end?.isOurs, far.end?.isOurs, far.end?.code], [true, false, 'DONE']);
@@ -126,7 +99,7 @@ describe('the end of a link', () => {
   test('frames of the wrong direction end the link', async () => {
     const story = twoMachines();
     const { near, far } = await linked(story);
-    far.link.send(data(1, 10));
+    far.link.send(dataFrame(1, 10));
     await story.world.advance(100);
     assert.match(near.end?.text ?? '', /DATA is not awaited here/);
     assert.equal(far.end?.code, 'MALFORMED');
@@ -135,10 +108,10 @@ describe('the end of a link', () => {
   test('a message larger than this end takes is taken in a frame, and what no sender of ours makes is not', async () => {
     const story = twoMachines();
     const { near, far } = await linked(story);
-    near.link.send(data(1, far.link.peer.bodyBytesMax + 100_000));
+    near.link.send(dataFrame(1, far.link.peer.bodyBytesMax + 100_000));
     await story.world.advance(100);
     assert.equal(far.frames.length, 1);
-    near.link.send(data(2, 2_000_000));
+    near.link.send(dataFrame(2, 2_000_000));
     await story.world.advance(1_500);
     assert.equal(far.end?.code, 'MALFORMED');
   });
@@ -152,8 +125,8 @@ describe('the end of a link', () => {
       for (const connection of story.internet.connections) {
         connection.resetAfterBytes = connection.receivedBytes + (connection.isDialer ? Math.floor(bytes / 3) : bytes);
       }
-      near.link.send(data(1, 100));
-      near.link.send(data(2, 100));
+      near.link.send(dataFrame(1, 100));
+      near.link.send(dataFrame(2, 100));
       await story.world.advance(60_000);
       assert.ok(far.frames.every((frame) => frame.type === 'data' && frame.messages[0]?.body.byteLength === 100));
       if (bytes < 300) assert.deepEqual([near.link.isOpen, far.link.isOpen], [false, false], `after ${bytes} bytes`);
@@ -174,7 +147,7 @@ describe('the end of a link', () => {
     const story = twoMachines();
     const { near, far } = await linked(story);
     far.link.pauseReading();
-    for (let seq = 1; seq <= 100 && near.link.isOpen; seq++) near.link.send(data(seq, 900_000));
+    for (let seq = 1; seq <= 100 && near.link.isOpen; seq++) near.link.send(dataFrame(seq, 900_000));
     assert.equal(near.link.isOpen, false);
     await story.world.advance(10);
     assert.match(near.end?.text ?? '', /takes nothing: \d+ bytes wait/);
@@ -198,9 +171,9 @@ describe('writing', () => {
     const story = twoMachines();
     const { near, far } = await linked(story);
     for (let seq = 1; seq <= 60; seq += 3) {
-      near.link.send(data(seq, 10));
-      near.link.send(data(seq + 1, 100_000));
-      near.link.send(data(seq + 2, 10_000));
+      near.link.send(dataFrame(seq, 10));
+      near.link.send(dataFrame(seq + 1, 100_000));
+      near.link.send(dataFrame(seq + 2, 10_000));
     }
     await story.world.advance(1_000);
     assert.deepEqual(
@@ -217,7 +190,7 @@ describe('writing', () => {
     const [far] = links;
     assert.ok(far);
     far.onFrame = () => far.link.pauseReading();
-    for (let seq = 1; seq <= 3; seq++) near.link.send(data(seq, 10));
+    for (let seq = 1; seq <= 3; seq++) near.link.send(dataFrame(seq, 10));
     await story.world.advance(100);
     assert.equal(far.frames.length, 1);
     far.link.resumeReading();

@@ -108,6 +108,7 @@ export interface Attached {
   readonly channel: number;
   /** Undefined: this stream and epoch are not known here, the next message must be the first of the epoch. */
   readonly last: number | undefined;
+  /** At `last`. Undefined beside a `last`: the receiver has proof that the sender's store went back; a new epoch is due. */
   readonly digest: string | undefined;
   /** Of the sequences in (acked, last], those that were refused for good. */
   readonly refused: readonly RefusedMessage[];

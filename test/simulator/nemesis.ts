@@ -1,10 +1,9 @@
 import { isPosthornError } from '../../src/message/posthorn-error.ts';
-import { PARKED } from './checks.ts';
 import type { DiskBackup } from './simulated-disk.ts';
 import type { SimulatedHost } from './simulated-host.ts';
 import type { SimulatedMachine } from './simulated-machine.ts';
 import type { NameTrouble } from './simulated-names.ts';
-import { readId } from './test-message.ts';
+import { SimulatedOperator } from './simulated-operator.ts';
 import type { Universe } from './universe.ts';
 
 /**
@@ -15,6 +14,7 @@ export class Nemesis {
   readonly #universe: Universe;
   readonly #rates: FaultRates;
   readonly #faults: readonly (readonly [weight: number, inflict: () => void])[];
+  readonly #operator: SimulatedOperator;
   readonly #backups = new Map<SimulatedMachine, DiskBackup>();
   #isOver = false;
   #nextAddress = 50;
@@ -26,6 +26,7 @@ export class Nemesis {
   constructor(universe: Universe, rates: FaultRates) {
     this.#universe = universe;
     this.#rates = rates;
+    this.#operator = new SimulatedOperator(universe);
     this.#faults = [
       [rates.kill, () => this.#kill()],
       [rates.ambush, () => this.#ambush()],
@@ -77,11 +78,9 @@ export class Nemesis {
       if (machine.running?.manager.storeCondition.state === 'failed') machine.kill();
       if (machine.isDown) this.#restart(machine);
     }
-    for (const machine of machines) {
-      for (const queue of machine.running?.manager.status() ?? []) this.#liftQuota(machine, queue.queue);
-    }
-    await world.advance(2_000);
-    for (const machine of machines) this.#releaseHolds(machine);
+    // A store that is failing just now takes up to 8 s until it is started again.
+    await world.advance(10_000);
+    for (const machine of machines) this.#operator.putRight(machine);
   }
 
   #inflictOne(): void {
@@ -295,16 +294,8 @@ export class Nemesis {
 
   #limitQueue(): void {
     const machine = this.#machine();
-    const { running } = machine;
-    const local = running?.manager.status().filter(({ queue }) => queue.startsWith('in-')) ?? [];
-    if (running === undefined || local.length === 0) return;
-    const { queue } = this.#oneOf(local);
-    this.#quietly(running.manager.declareQueue(queue, { quotaMessages: 1 + this.#universe.world.random.integer(3) }));
-    this.#after(this.#duration(30_000), () => this.#liftQuota(machine, queue));
-  }
-
-  #liftQuota(machine: SimulatedMachine, queue: string): void {
-    if (queue.startsWith('in-')) this.#quietly(machine.running?.manager.declareQueue(queue, {}));
+    const queue = this.#operator.limitOne(machine);
+    if (queue !== undefined) this.#after(this.#duration(30_000), () => this.#operator.liftLimit(machine, queue));
   }
 
   #jumpClock(): void {
@@ -320,65 +311,22 @@ export class Nemesis {
   }
 
   #operate(): void {
-    const machine = this.#machine();
-    const { running } = machine;
-    const outgoing = running?.manager.outgoingStatus().filter(({ queue }) => queue.startsWith('in-')) ?? [];
-    if (running === undefined || outgoing.length === 0) return;
-    const { queue } = this.#oneOf(outgoing);
+    const { machine, queue } = this.#operator.choose(this.#machine()) ?? {};
+    if (machine === undefined || queue === undefined) return;
     switch (this.#oneOf(['hold', 'retry', 'purge', 'park'] as const)) {
       case 'hold':
-        this.#universe.world.note(`${queue} of ${machine.name} is held`);
-        this.#quietly(running.transfer.hold(queue, 'an operator of the simulation'));
-        this.#after(this.#duration(30_000), () => this.#releaseHolds(machine));
+        this.#operator.hold(machine, queue);
+        this.#after(this.#duration(30_000), () => this.#operator.releaseAll(machine));
         return;
       case 'retry':
-        running.transfer.retry(queue);
+        machine.running?.transfer.retry(queue);
         return;
       case 'purge':
-        this.#quietly(this.#takeAway(machine, queue, 'purged'));
+        this.#operator.takeAway(machine, queue, 'purged');
         return;
       case 'park':
-        this.#quietly(this.#takeAway(machine, queue, 'parked'));
+        this.#operator.takeAway(machine, queue, 'parked');
         return;
-    }
-  }
-
-  #releaseHolds(machine: SimulatedMachine): void {
-    const { running } = machine;
-    if (running === undefined) return;
-    for (const { queue } of running.manager.outgoingStatus()) this.#quietly(running.transfer.release(queue));
-  }
-
-  /** As the operators' verbs do it: a page is locked, and leaves in one unit. */
-  async #takeAway(machine: SimulatedMachine, queue: string, how: 'purged' | 'parked'): Promise<void> {
-    const { running } = machine;
-    if (running === undefined) return;
-    const { manager } = running;
-    const page = await manager.takePage({ queue, countMax: 5, withBodies: true }, () => true);
-    const work = manager.begin();
-    const messages = page.taken.map(({ message }) => this.#universe.ledger.get(readId(message.body ?? EMPTY) ?? -1));
-    try {
-      for (const { message, delivery } of page.taken) {
-        delivery.complete(work);
-        if (how === 'purged') continue;
-        const copy = {
-          destination: { queue: PARKED },
-          headers: {},
-          headerBytes: delivery.headers,
-          body: delivery.body,
-        };
-        await manager.send([{ ...copy, priority: message.priority }], work);
-      }
-      // It ends so when that is seen to be durable: the process may die first.
-      for (const message of messages) if (message !== undefined && how === 'purged') message.isBeingPurged = true;
-      await work.commit();
-      this.#universe.world.note(`${page.taken.length} messages of ${queue} of ${machine.name} are ${how}`);
-    } catch (error) {
-      work.rollback();
-      if (work.state !== 'rolledBack') throw error;
-      for (const message of messages) if (message !== undefined) message.isBeingPurged = false;
-      for (const { delivery } of page.taken) delivery.release();
-      throw error;
     }
   }
 
@@ -408,15 +356,6 @@ export class Nemesis {
     this.#incidentsLeft--;
     this.#after(this.#duration(5_000), () => this.#restart(machine));
   }
-
-  /** What an operator asks for may fail, as when the process dies meanwhile. */
-  #quietly(promise: Promise<unknown> | undefined): void {
-    promise?.catch((error: unknown) => {
-      if (isPosthornError(error)) this.#universe.coverage.count(`operator ${error.code}`);
-      else
-        this.#universe.world.fail('uncaught rejection', error instanceof Error ? String(error.stack) : String(error));
-    });
-  }
 }
 
 /** Weights of the faults against each other, and how long it is quiet between two. */
@@ -442,5 +381,3 @@ export interface FaultRates {
   readonly operator: number;
   readonly incident: number;
 }
-
-const EMPTY = new Uint8Array(0);

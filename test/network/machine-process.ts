@@ -1,11 +1,13 @@
 import { createInterface } from 'node:readline';
 import { Endpoint, QueueManager } from 'posthorn';
+import { nodeIo } from '../../src/io/node-io.ts';
 
 /*
- * One machine of a network test: `node machine-process.ts MACHINE DIRECTORY`. How it reaches others stands in the
- * directory's `network.json`. Its endpoint `orders` handles numbered messages one at a time and prints `handled FROM NUMBER`.
- * Lines on its standard input: `send TO PER_SECOND` sends numbered messages to `orders@TO` until `quiet`, printing
- * `sent NUMBER` for each that was accepted; `end` ends in good order.
+ * One machine of a network test: `node machine-process.ts MACHINE DIRECTORY [CLOCK_AHEAD_MS]`. How it reaches others stands
+ * in the directory's `network.json`. Its endpoint `orders` handles numbered messages one at a time and prints
+ * `handled FROM NUMBER`. Lines on its standard input: `send TO PER_SECOND` sends numbered messages to `orders@TO` until
+ * `quiet`, printing `sent NUMBER` for each that was accepted; `end` ends in good order. Its wall clock is ahead of that of
+ * others by CLOCK_AHEAD_MS.
  */
 
 interface Numbered {
@@ -13,8 +15,10 @@ interface Numbered {
   readonly number: number;
 }
 
-const [machine = '', directory = ''] = process.argv.slice(2);
-const manager = await QueueManager.open({ directory, machine });
+const [machine = '', directory = '', clockAheadMs = '0'] = process.argv.slice(2);
+const { clock, ...doors } = nodeIo();
+const io = { ...doors, clock: { ...clock, wallNowMs: () => clock.wallNowMs() + Number(clockAheadMs) } };
+const manager = await QueueManager.open({ directory, machine, io });
 const orders = new Endpoint('orders', { queueManager: manager, concurrency: 1 });
 orders.handle('Numbered', (message) => {
   const { from, number } = message as Numbered;

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { type CommandResult, startProgram } from '../support/command-line.ts';
 
 /**
  * A small network of hosts on this machine: one network namespace each, joined by a bridge, with a name server of their
@@ -27,6 +28,7 @@ export class TestNetwork {
 
   /** Makes the hosts, without addresses, and the name server, without names. */
   static async create(t: TestContext, hosts: readonly string[]): Promise<TestNetwork> {
+    if (networks === 0) removeLeftNamespaces();
     const prefix = `ph${process.pid}-${++networks}`;
     const hub = `${prefix}-hub`;
     t.after(() => removeNamespaces(prefix, hosts));
@@ -37,7 +39,9 @@ export class TestNetwork {
     for (const host of hosts) addHost(prefix, host);
     const nameServer = await NameServer.start(hub);
     t.after(() => nameServer.stop());
-    return new TestNetwork(prefix, hosts, nameServer);
+    const network = new TestNetwork(prefix, hosts, nameServer);
+    t.after(() => Promise.all([...network.#children].map(kill)));
+    return network;
   }
 
   /** Gives a host one more address. */
@@ -52,33 +56,66 @@ export class TestNetwork {
     ip('-n', this.#namespace(host), 'addr', 'del', `${address}/24`, 'dev', 'eth0');
   }
 
-  /** From now on nobody gets an answer from this TCP port of the host, as behind a firewall that drops packets. */
-  silencePort(host: string, port: number): void {
-    ip('-n', this.#namespace(host), 'rule', 'add', 'pref', '10', 'blackhole', 'ipproto', 'tcp', 'sport', String(port));
+  /** What the name server answers from now on; an empty list: there is no such name. */
+  async setName(name: string, said: readonly string[] | 'silence' | 'failure'): Promise<void> {
+    await this.#nameServer.set(name, typeof said === 'string' ? [`!${said}`] : said);
   }
 
-  /** What the name server answers from now on; an empty list: there is no such name. */
-  async setName(name: string, addresses: readonly string[]): Promise<void> {
-    await this.#nameServer.set(name, addresses);
+  /** Resolves when the name server is asked for the name the next time. */
+  async untilAsked(name: string): Promise<void> {
+    await this.#nameServer.untilAsked(name);
+  }
+
+  /** Pulls the cable of a host: nobody is told, and nothing comes or goes. Returned: what plugs it in again. */
+  unplug(host: string): () => void {
+    ip('-n', `${this.#prefix}-hub`, 'link', 'set', host, 'down');
+    return () => ip('-n', `${this.#prefix}-hub`, 'link', 'set', host, 'up');
+  }
+
+  /** A firewall in front of a host that drops what comes to it, telling nobody. Returned: what takes it away again. */
+  dropIncoming(host: string, { from, port, fromPort }: DroppedPackets = {}): () => void {
+    const rule = ['pref', String(FIREWALL_RULES), 'iif', 'eth0'];
+    if (from !== undefined) rule.push('from', from);
+    rule.push('ipproto', 'tcp');
+    if (fromPort !== undefined) rule.push('sport', String(fromPort));
+    if (port !== undefined) rule.push('dport', String(port));
+    ip('-n', this.#namespace(host), 'rule', 'add', ...rule, 'blackhole');
+    return () => ip('-n', this.#namespace(host), 'rule', 'del', ...rule, 'blackhole');
   }
 
   /** Starts a script of this folder on a host; what it prints goes line by line to `onLine`. */
   start(host: string, script: string, given: readonly string[], onLine: (line: string) => void): HostProcess {
-    const command = ['netns', 'exec', this.#namespace(host), process.execPath, '--conditions=posthorn-source'];
-    const child = spawn('ip', [...command, join(import.meta.dirname, script), ...given], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    const child = spawn('ip', this.#nodeOn(host, join(import.meta.dirname, script), given), { stdio: 'pipe' });
     this.#children.add(child);
     readLines(child, onLine);
+    let errors = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors += text;
+    });
     return {
-      say: (line) => void child.stdin?.write(`${line}\n`),
-      kill: async () => {
-        if (child.exitCode !== null || child.signalCode !== null) return;
-        child.kill('SIGKILL');
-        await once(child, 'exit');
-      },
+      say: (line) => void child.stdin.write(`${line}\n`),
+      kill: () => kill(child),
       ended: once(child, 'exit').then(([exitCode]) => exitCode as number | null),
+      get errors() {
+        return errors;
+      },
     };
+  }
+
+  /** The real CLI on a host; with `columns` on a terminal of that width. */
+  async posthorn(host: string, given: readonly string[], columns?: number): Promise<CommandResult> {
+    const command = this.#nodeOn(host, 'bin/posthorn.js', given);
+    const inTerminal = `stty rows 50 cols ${columns}; exec ip ${command.map((part) => `'${part}'`).join(' ')}`;
+    const running =
+      columns === undefined ? startProgram('ip', command) : startProgram('script', ['-qec', inTerminal, '/dev/null']);
+    this.#children.add(running.process);
+    running.process.stdin?.end();
+    return await running.ended;
+  }
+
+  #nodeOn(host: string, script: string, given: readonly string[]): string[] {
+    const node = [process.execPath, '--conditions=posthorn-source', script];
+    return ['netns', 'exec', this.#namespace(host), ...node, ...given];
   }
 
   #namespace(host: string): string {
@@ -91,6 +128,16 @@ export interface HostProcess {
   say(line: string): void;
   kill(): Promise<void>;
   readonly ended: Promise<number | null>;
+  /** What it wrote to standard error so far. */
+  readonly errors: string;
+}
+
+/** Of TCP; whatever is left out may be anything. */
+export interface DroppedPackets {
+  readonly from?: string;
+  readonly fromPort?: number;
+  /** Where they go to. */
+  readonly port?: number;
 }
 
 /** Why no network namespaces can be made here; undefined when they can. For `requireCapability(t, 'netns', …)`. */
@@ -99,35 +146,73 @@ export function whyNoNamespaces(): string | undefined {
   const name = `ph${process.pid}-probe`;
   const added = tryIp('netns', 'add', name);
   if (added !== undefined) return added;
-  const linked = tryIp('-n', name, 'link', 'add', 'bridge0', 'type', 'bridge');
+  const failed =
+    tryIp('-n', name, 'link', 'add', 'bridge0', 'type', 'bridge') ??
+    tryIp('-n', name, 'rule', 'add', 'iif', 'lo', 'ipproto', 'tcp', 'dport', '1', 'blackhole');
   tryIp('netns', 'del', name);
-  return linked;
+  return failed;
 }
 
 const NAME_SERVER = '10.77.0.1';
+/** Looked at in this order for every packet. */
+const FIREWALL_RULES = 100;
+const LOCAL_RULE = 200;
 let networks = 0;
 
 function addHost(prefix: string, host: string): void {
   const namespace = `${prefix}-${host}`;
-  const end = `v${process.pid % 100_000}${networks}${host.slice(0, 4)}`;
   ip('netns', 'add', namespace);
-  ip('-n', `${prefix}-hub`, 'link', 'add', end, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace);
-  ip('-n', `${prefix}-hub`, 'link', 'set', end, 'master', 'bridge0', 'up');
+  ip('-n', `${prefix}-hub`, 'link', 'add', host, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace);
+  ip('-n', `${prefix}-hub`, 'link', 'set', host, 'master', 'bridge0', 'up');
   for (const device of ['lo', 'eth0']) ip('-n', namespace, 'link', 'set', device, 'up');
+  // Firewall rules come before the one that takes a packet in, and count for connections that stand too.
+  ip('-n', namespace, 'rule', 'add', 'pref', String(LOCAL_RULE), 'lookup', 'local');
+  ip('-n', namespace, 'rule', 'del', 'pref', '0');
+  setKernel(namespace, 'ip_early_demux', 0);
   // Otherwise an interface whose first address is taken away loses all others of that network too.
-  ip('netns', 'exec', namespace, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/conf/all/promote_secondaries');
+  setKernel(namespace, 'conf/all/promote_secondaries', 1);
   // `ip netns exec` shows this file as /etc/resolv.conf to what it starts.
   mkdirSync(`/etc/netns/${namespace}`, { recursive: true });
   writeFileSync(`/etc/netns/${namespace}/resolv.conf`, `nameserver ${NAME_SERVER}\n`);
 }
 
+function setKernel(namespace: string, name: string, value: number): void {
+  ip('netns', 'exec', namespace, 'sh', '-c', `echo ${value} > /proc/sys/net/ipv4/${name}`);
+}
+
 function removeNamespaces(prefix: string, hosts: readonly string[]): void {
-  for (const host of ['hub', ...hosts]) {
-    const namespace = `${prefix}-${host}`;
-    for (const pid of pidsIn(namespace)) process.kill(pid, 'SIGKILL');
-    tryIp('netns', 'del', namespace);
-    rmSync(`/etc/netns/${namespace}`, { recursive: true, force: true });
+  for (const host of ['hub', ...hosts]) removeNamespace(`${prefix}-${host}`);
+}
+
+/** With all that runs in it. */
+function removeNamespace(namespace: string): void {
+  for (const pid of pidsIn(namespace)) tryKill(pid);
+  tryIp('netns', 'del', namespace);
+  rmSync(`/etc/netns/${namespace}`, { recursive: true, force: true });
+}
+
+/** Of test processes that were killed before they could do it. */
+function removeLeftNamespaces(): void {
+  const { stdout } = spawnSync('ip', ['netns', 'list'], { encoding: 'utf8' });
+  for (const [namespace, pid = ''] of (stdout ?? '').matchAll(/^ph(\d+)-[\w-]+/gm)) {
+    if (!existsSync(`/proc/${pid}`)) removeNamespace(namespace);
   }
+}
+
+function tryKill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    // It ended meanwhile by itself.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
 }
 
 function pidsIn(namespace: string): number[] {
@@ -154,10 +239,15 @@ function tryIp(...given: readonly string[]): string | undefined {
 class NameServer {
   readonly #child: ChildProcess;
   readonly #waiting: (() => void)[] = [];
+  readonly #asked = new Map<string, () => void>();
 
   private constructor(child: ChildProcess) {
     this.#child = child;
-    readLines(child, () => this.#waiting.shift()?.());
+    readLines(child, (line) => {
+      const [verb, name = ''] = line.split(' ');
+      if (verb === 'asked') this.#asked.get(name)?.();
+      else this.#waiting.shift()?.();
+    });
   }
 
   static async start(namespace: string): Promise<NameServer> {
@@ -175,10 +265,12 @@ class NameServer {
     await this.#answer();
   }
 
-  async stop(): Promise<void> {
-    const ended = once(this.#child, 'exit');
-    this.#child.kill('SIGKILL');
-    await ended;
+  untilAsked(name: string): Promise<void> {
+    return new Promise((resolve) => this.#asked.set(name, resolve));
+  }
+
+  stop(): Promise<void> {
+    return kill(this.#child);
   }
 
   #answer(): Promise<void> {

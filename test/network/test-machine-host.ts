@@ -4,10 +4,30 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { nodeIo } from '../../src/io/node-io.ts';
 import { connectOperations } from '../../src/operations/connect.ts';
-import type { OutgoingDescription } from '../../src/operations/operations.ts';
+import type { IncomingDescription, Operations, OutgoingDescription } from '../../src/operations/operations.ts';
+import type { NetworkOptions } from '../../src/transfer/network-options.ts';
+import { type TestMaterial, writeTlsFiles } from '../support/certificates.ts';
+import type { CommandResult } from '../support/command-line.ts';
 import type { HostProcess, TestNetwork } from './network-namespaces.ts';
 
-/** A machine of a network test: its process on a host of the network, and what it said so far. */
+/** What goes into `network.json`, and what else tells one machine of a network test from another. */
+export interface MachineOptions extends NetworkOptions {
+  /** Its keys, put where `posthorn keys` puts them. */
+  readonly material?: TestMaterial;
+  readonly clockAheadMs?: number;
+}
+
+/** Makes the data directory of a machine, which nobody runs yet. */
+export function prepareDirectory(root: string, machine: string, options: MachineOptions): string {
+  const { material, clockAheadMs: _, ...settings } = options;
+  const directory = join(root, machine);
+  mkdirSync(join(directory, 'keys'), { recursive: true });
+  writeFileSync(join(directory, 'network.json'), JSON.stringify(settings));
+  if (material !== undefined) writeTlsFiles(join(directory, 'keys'), material);
+  return directory;
+}
+
+/** A machine of a network test: its process on the host of its name, and what it said so far. */
 export class MachineHost {
   readonly name: string;
   readonly directory: string;
@@ -17,27 +37,40 @@ export class MachineHost {
   readonly sent: number[] = [];
   /** Every state, reason and text that an outgoing queue showed, without repeats in a row. */
   readonly shown: OutgoingDescription[] = [];
+  /** What `posthorn incoming` would show; of `watchIncoming`. */
+  incoming: IncomingDescription | undefined;
+  readonly #network: TestNetwork;
   readonly #process: HostProcess;
   readonly #listeners = new Set<() => void>();
   #isReady = false;
   #isQuiet = false;
   #isEnding = false;
-  #watching: Promise<void> = Promise.resolve();
+  #watching: Promise<void>[] = [];
 
-  private constructor(network: TestNetwork, name: string, directory: string) {
+  private constructor(network: TestNetwork, name: string, directory: string, clockAheadMs: number) {
     this.name = name;
     this.directory = directory;
-    this.#process = network.start(name, 'machine-process.ts', [name, directory], (line) => this.#read(line));
+    this.#network = network;
+    const given = [name, directory, String(clockAheadMs)];
+    this.#process = network.start(name, 'machine-process.ts', given, (line) => this.#read(line));
   }
 
-  /** Starts the machine with these network settings and waits until it runs. */
-  static async start(network: TestNetwork, name: string, root: string, settings: object): Promise<MachineHost> {
-    const directory = join(root, name);
-    mkdirSync(directory, { recursive: true });
-    writeFileSync(join(directory, 'network.json'), JSON.stringify(settings));
-    const host = new MachineHost(network, name, directory);
+  /** Starts the machine and waits until it runs. */
+  static async start(
+    network: TestNetwork,
+    name: string,
+    root: string,
+    options: MachineOptions = {},
+  ): Promise<MachineHost> {
+    const directory = prepareDirectory(root, name, options);
+    const host = new MachineHost(network, name, directory, options.clockAheadMs ?? 0);
     await host.until('it runs', () => host.#isReady, 15_000);
     return host;
+  }
+
+  /** The real CLI on this host and directory; with `columns` on a terminal of that width. */
+  posthorn(given: readonly string[], columns?: number): Promise<CommandResult> {
+    return this.#network.posthorn(this.name, [...given, '--directory', this.directory], columns);
   }
 
   send(to: string, perSecond: number): void {
@@ -52,7 +85,7 @@ export class MachineHost {
 
   async end(): Promise<void> {
     this.#isEnding = true;
-    await this.#watching;
+    await Promise.all(this.#watching);
     this.#process.say('end');
     assert.equal(await this.#process.ended, 0, `${this.name} ends in good order`);
   }
@@ -74,7 +107,8 @@ export class MachineHost {
       };
       const giveUp = (): void => {
         this.#listeners.delete(look);
-        reject(new Error(`${this.name}: not so after ${limitMs / 1000} s: ${what}. Shown: ${this.describeShown()}`));
+        const told = `Shown: ${this.describeShown()}\nIts log:\n${this.#process.errors}`;
+        reject(new Error(`${this.name}: not so after ${limitMs / 1000} s: ${what}. ${told}`));
       };
       const timer = timers.after(limitMs, giveUp, { keepsProcessAlive: true });
       this.#listeners.add(look);
@@ -85,19 +119,17 @@ export class MachineHost {
 
   /** Records what `posthorn outgoing` would show, until the machine ends or the test does. */
   watchOutgoing(t: TestContext): void {
-    const connection = connectOperations({ directory: this.directory, io: nodeIo() });
-    const watching = (async () => {
-      while (!this.#isEnding) {
-        const { outgoing } = await connection.operations.describeOutgoing({});
-        for (const status of outgoing) this.#noteShown(status);
-        await new Promise<void>((resolve) => nodeIo().timers.after(100, resolve, { keepsProcessAlive: true }));
-      }
-    })().finally(() => connection.close());
-    this.#watching = watching;
-    // Whoever ends the machine hears of a failure; when the test failed before, that is what counts.
-    watching.catch(() => undefined);
-    t.after(() => {
-      this.#isEnding = true;
+    this.#watch(t, async (operations) => {
+      const { outgoing } = await operations.describeOutgoing({});
+      for (const status of outgoing) this.#noteShown(status);
+    });
+  }
+
+  /** Tells what `posthorn incoming` would show, ten times a second, until the machine ends or the test does. */
+  watchIncoming(t: TestContext): void {
+    this.#watch(t, async (operations) => {
+      this.incoming = await operations.describeIncoming();
+      this.#tell();
     });
   }
 
@@ -109,6 +141,26 @@ export class MachineHost {
     const last = this.shown.findLast((known) => known.queue === status.queue);
     if (last?.state === status.state && last.reason === status.reason && last.text === status.text) return;
     this.shown.push(status);
+    this.#tell();
+  }
+
+  #watch(t: TestContext, look: (operations: Operations) => Promise<void>): void {
+    const connection = connectOperations({ directory: this.directory, io: nodeIo() });
+    const watching = (async () => {
+      while (!this.#isEnding) {
+        await look(connection.operations);
+        await new Promise<void>((resolve) => nodeIo().timers.after(100, resolve, { keepsProcessAlive: true }));
+      }
+    })().finally(() => connection.close());
+    this.#watching.push(watching);
+    // Whoever ends the machine hears of a failure; when the test failed before, that is what counts.
+    watching.catch(() => undefined);
+    t.after(() => {
+      this.#isEnding = true;
+    });
+  }
+
+  #tell(): void {
     for (const listener of [...this.#listeners]) listener();
   }
 
@@ -122,6 +174,6 @@ export class MachineHost {
       numbers.push(Number(two));
       this.handled.set(one, numbers);
     }
-    for (const listener of [...this.#listeners]) listener();
+    this.#tell();
   }
 }

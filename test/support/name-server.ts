@@ -8,9 +8,16 @@ import type { TestContext } from 'node:test';
  * Its answers may be kept for an hour (time to live), which a door to names must not do.
  */
 export async function startNameServer(t: TestContext, say: Say): Promise<NameServer> {
+  const server = await openNameServer({ address: '127.0.0.1', port: 0, say });
+  t.after(() => server.close());
+  return server;
+}
+
+/** The same elsewhere; it answers until `close`. */
+export async function openNameServer({ address, port, say }: NameServerOptions): Promise<OpenNameServer> {
   const socket = createSocket('udp4');
   const questions: string[] = [];
-  const server = { say, questions };
+  const server = { say, questions, close: () => void socket.close() };
   socket.on('message', (query, from) => answer(query, from));
   const answer = (query: Buffer, from: RemoteInfo): void => {
     const { name, type, end } = questionIn(query);
@@ -18,10 +25,16 @@ export async function startNameServer(t: TestContext, say: Say): Promise<NameSer
     const said = server.say(name, type);
     if (said !== 'silence') socket.send(replyTo(query, end, said, type), from.port, from.address);
   };
-  socket.bind(0, '127.0.0.1');
+  socket.bind(port, address);
   await once(socket, 'listening');
-  t.after(() => socket.close());
-  return Object.assign(server, { address: `127.0.0.1:${socket.address().port}` });
+  return Object.assign(server, { address: `${address}:${socket.address().port}` });
+}
+
+export interface NameServerOptions {
+  readonly address: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly say: Say;
 }
 
 /** Addresses of both families; those of the other one than asked for are left out. */
@@ -34,6 +47,10 @@ export interface NameServer {
   say: Say;
   /** `beta.test A`, in the order they came. */
   readonly questions: string[];
+}
+
+export interface OpenNameServer extends NameServer {
+  close(): void;
 }
 
 const HEADER_BYTES = 12;

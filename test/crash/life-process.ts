@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { FAILPOINT_REACHED, FAILPOINTS, type Failpoint } from '../../src/io/failpoint.ts';
+import { FAILPOINT_REACHED, FAILPOINTS, type Failpoint, TRANSFER_FAILPOINTS } from '../../src/io/failpoint.ts';
 
 /** How a process ended, and by whose hand. */
 export interface End {
@@ -68,7 +68,7 @@ export class LifeProcess {
 
   #hasEnded(code: number | null, signal: NodeJS.Signals | null): void {
     const reached = new RegExp(`^${FAILPOINT_REACHED}: (\\S+)$`, 'm').exec(this.#errorText)?.[1];
-    const failpoint = FAILPOINTS.find((name) => name === reached);
+    const failpoint = [...FAILPOINTS, ...TRANSFER_FAILPOINTS].find((name) => name === reached);
     this.#ready.resolve(false);
     this.#ended.resolve({
       code,

@@ -48,7 +48,8 @@ export function describeReport(report: Report): string[] {
 
 const EXAMPLES_MAX = 10;
 
-function faults(what: string, found: readonly string[]): string[] {
+/** How many were found, and the first few. */
+export function faults(what: string, found: readonly string[]): string[] {
   const examples = found.slice(0, EXAMPLES_MAX).map((example) => `    ${example}`);
   const rest = found.length - examples.length;
   return [`${what} ${found.length}`, ...examples, ...(rest > 0 ? [`    and ${rest} more`] : [])];

@@ -2,16 +2,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { FAILPOINTS, type Failpoint } from '../../src/io/failpoint.ts';
+import { FAILPOINTS, type Failpoint, TRANSFER_FAILPOINTS } from '../../src/io/failpoint.ts';
 import { CrashRun } from './crash-run.ts';
+import { MachinesRun } from './machines/machines-run.ts';
+import { describeReport as describeMachines, isPassed as isPassedByMachines } from './machines/report.ts';
+import { KINDS } from './machines/workload.ts';
 import { describeReport, isPassed } from './report.ts';
 
-const USAGE = `npm run test:crash -- [--kills N] [--seconds S] [--minimum N] [--failpoint NAME]… [--seed N] [--directory DIR] [--json]
+const USAGE = `npm run test:crash -- [--kills N] [--seconds S] [--minimum N] [--failpoint NAME]… [--seed N] [--machines N] [--directory DIR] [--json]
 
   --kills N         processes to kill; default 100. At least one for each failpoint, and one more
   --seconds S       goes on killing until so much time has passed; default 0
   --minimum N       messages that must have been accepted, and handled; default 10000
-  --failpoint NAME  only these failpoints instead of all ${FAILPOINTS.length}; may be given more than once
+  --failpoint NAME  only these failpoints instead of all; may be given more than once
+  --machines N      1: one queue manager, which is the default; 2: two that send to each other, both killed
   --seed N          the plan of an earlier run, which prints it
   --directory DIR   where to make the store; default: the system's directory for temporary files
   --json            the report as one line of JSON`;
@@ -30,17 +34,26 @@ async function main(given: readonly string[]): Promise<number> {
     return 2;
   }
   const directory = mkdtempSync(join(options.directory, 'posthorn-crash-'));
-  const run = new CrashRun({ ...options, directory, tell: options.isJson ? () => {} : tellProgress });
-  const report = await run.run();
-  const hasPassed = isPassed(report);
+  const { report, hasPassed, lines } = await runMachines({ ...options, directory });
   if (options.isJson) console.log(JSON.stringify({ ...report, passed: hasPassed }));
-  else console.log(describeReport(report).join('\n'));
+  else console.log(lines.join('\n'));
   if (hasPassed) rmSync(directory, { recursive: true, force: true });
   else console.error(`The store and the ledger are kept in ${directory}.`);
   return hasPassed ? 0 : 1;
 }
 
+async function runMachines(options: CrashOptions) {
+  const tell = options.isJson ? () => {} : tellProgress;
+  if (options.machines === 1) {
+    const report = await new CrashRun({ ...options, tell }).run();
+    return { report, hasPassed: isPassed(report), lines: describeReport(report) };
+  }
+  const report = await new MachinesRun({ ...options, tell, kinds: KINDS }).run();
+  return { report, hasPassed: isPassedByMachines(report), lines: describeMachines(report) };
+}
+
 interface CrashOptions {
+  readonly machines: 1 | 2;
   readonly kills: number;
   readonly secondsMin: number;
   readonly minimum: number;
@@ -60,18 +73,22 @@ function readOptions(given: readonly string[]): CrashOptions {
       failpoint: { type: 'string', multiple: true },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       directory: { type: 'string', default: tmpdir() },
+      machines: { type: 'string', default: '1' },
       json: { type: 'boolean', default: false },
     },
   });
-  const failpoints = (values.failpoint ?? FAILPOINTS).map(readFailpoint);
+  const machines = readMachines(values.machines);
+  const failpoints =
+    values.failpoint?.map(readFailpoint) ?? (machines === 1 ? FAILPOINTS : FAILPOINTS_BETWEEN_MACHINES);
   const kills = readNumber('--kills', values.kills);
-  if (kills <= failpoints.length) {
-    const needed = failpoints.length + 1;
+  const needed = machines * failpoints.length + 1;
+  if (kills < needed) {
     throw new Error(
       `${kills} kills are too few: ${needed} are needed for all failpoints and a first one. Raise --kills, or name some with --failpoint.`,
     );
   }
   return {
+    machines,
     kills,
     secondsMin: readNumber('--seconds', values.seconds),
     minimum: readNumber('--minimum', values.minimum),
@@ -82,10 +99,33 @@ function readOptions(given: readonly string[]): CrashOptions {
   };
 }
 
+/** Those that each of two machines comes by. */
+const FAILPOINTS_BETWEEN_MACHINES: readonly Failpoint[] = [
+  ...TRANSFER_FAILPOINTS,
+  'open.before-deaths-counted',
+  'open.after-deaths-counted',
+  'unit.handed-over',
+  'store.before-apply',
+  'store.applied-before-commit',
+  'store.committed-before-answer',
+  'unit.committed-before-outcome',
+  'loop.handled-before-commit',
+  'loop.committed',
+  'deadlines.before-release',
+  'deadlines.after-release',
+  'close.before-store-closed',
+];
+
 function readFailpoint(name: string): Failpoint {
-  const known = FAILPOINTS.find((failpoint) => failpoint === name);
-  if (known === undefined) throw new Error(`There is no failpoint '${name}'. There are: ${FAILPOINTS.join(', ')}.`);
+  const all = [...FAILPOINTS, ...TRANSFER_FAILPOINTS];
+  const known = all.find((failpoint) => failpoint === name);
+  if (known === undefined) throw new Error(`There is no failpoint '${name}'. There are: ${all.join(', ')}.`);
   return known;
+}
+
+function readMachines(text: string): 1 | 2 {
+  if (text !== '1' && text !== '2') throw new Error(`--machines is '${text}', not 1 or 2.`);
+  return text === '1' ? 1 : 2;
 }
 
 function readNumber(option: string, text: string): number {

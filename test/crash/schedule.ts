@@ -46,7 +46,10 @@ function atRandomMoment(fraction: () => number): Death {
 /** About as many passages as a life of a second makes: some come by with each message, some now and then, some once. */
 function passagesMax(failpoint: Failpoint): number {
   if (/^(?:unit|store|loop)\./.test(failpoint)) return failpoint.endsWith('checkpoint') ? 2 : 300;
-  return /^(?:recoverability|deadlines|return|purge|control)\./.test(failpoint) ? 4 : 1;
+  if (/^transfer\..*(?:data|ack|removal|commit)/.test(failpoint)) return 30;
+  return /^(?:recoverability|deadlines|return|purge|control)\.|^transfer\..*(?:dead-letter|attached)/.test(failpoint)
+    ? 4
+    : 1;
 }
 
 /** A process takes about this long until it is ready. */

@@ -177,13 +177,7 @@ export class OutgoingLedger {
 
   /** A message that was taken and not sent cannot be: it goes to the dead-letter queue. */
   deadLetterUnsent(entry: WindowEntry, reason: string, text: string): Promise<void> {
-    return this.#commit(
-      (work) => {
-        this.#queue.deadLetter(storedMessageOf(entry), reason, text, work);
-        failpoint('transfer.before-dead-letter');
-      },
-      () => failpoint('transfer.after-dead-letter'),
-    );
+    return this.#commit((work) => this.#queue.deadLetter(storedMessageOf(entry), reason, text, work));
   }
 
   setHold(hold: HoldRow | undefined): Promise<void> {

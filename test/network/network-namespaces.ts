@@ -73,9 +73,10 @@ export class TestNetwork {
   }
 
   /** A firewall in front of a host that drops what comes to it, telling nobody. Returned: what takes it away again. */
-  dropIncoming(host: string, { from, port, fromPort }: DroppedPackets = {}): () => void {
+  dropIncoming(host: string, { from, to, port, fromPort }: DroppedPackets = {}): () => void {
     const rule = ['pref', String(FIREWALL_RULES), 'iif', 'eth0'];
     if (from !== undefined) rule.push('from', from);
+    if (to !== undefined) rule.push('to', to);
     rule.push('ipproto', 'tcp');
     if (fromPort !== undefined) rule.push('sport', String(fromPort));
     if (port !== undefined) rule.push('dport', String(port));
@@ -136,7 +137,7 @@ export interface HostProcess {
 export interface DroppedPackets {
   readonly from?: string;
   readonly fromPort?: number;
-  /** Where they go to. */
+  readonly to?: string;
   readonly port?: number;
 }
 

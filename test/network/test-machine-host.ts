@@ -79,6 +79,7 @@ export class MachineHost {
 
   /** Sends no more; resolves when all that was begun has been accepted. */
   async quiet(): Promise<void> {
+    this.#isQuiet = false;
     this.#process.say('quiet');
     await this.until('all sends are accepted', () => this.#isQuiet, 15_000);
   }
@@ -133,8 +134,14 @@ export class MachineHost {
     });
   }
 
+  /** What it showed, without repeats that differ in their figures alone. */
   describeShown(): string {
-    return this.shown.map(({ state, reason, text }) => `\n  ${state} ${reason ?? ''}: ${text}`).join('');
+    const lines = this.shown.map(({ queue, state, reason, text }) => `${queue} ${state} ${reason ?? ''}: ${text}`);
+    const isNews = (line: string, index: number): boolean => withoutFigures(line) !== withoutFigures(lines[index - 1]);
+    return lines
+      .filter(isNews)
+      .map((line) => `\n  ${line}`)
+      .join('');
   }
 
   #noteShown(status: OutgoingDescription): void {
@@ -176,4 +183,8 @@ export class MachineHost {
     }
     this.#tell();
   }
+}
+
+function withoutFigures(line: string | undefined): string | undefined {
+  return line?.replaceAll(/\b\d+(\.\d+)?( s\b| on the way)/g, '…');
 }

@@ -16,6 +16,8 @@ export interface TrafficOptions {
   readonly beta?: MachineOptions;
   /** Further machines. */
   readonly others?: readonly string[];
+  /** Machines that have no address at first; their names lead to where they will be. */
+  readonly addressless?: readonly string[];
 }
 
 /** Machines at 10.77.0.11, 12 and so on, each under its name; `alpha` sends to `beta`, and traffic flows. */
@@ -32,20 +34,25 @@ export class TrafficStory {
     this.others = hosts;
   }
 
-  static async begin(t: TestContext, options: TrafficOptions = {}): Promise<TrafficStory> {
-    const { every = async () => OPEN, beta = {}, others = [] } = options;
+  /** The same before anything was sent. */
+  static async prepare(t: TestContext, options: TrafficOptions = {}): Promise<TrafficStory> {
+    const { every = async () => OPEN, beta = {}, others = [], addressless = [] } = options;
     const names = ['alpha', 'beta', ...others];
     const network = await TestNetwork.create(t, names);
     const root = networkDirectory(t);
     const hosts = new Map<string, MachineHost>();
     for (const [index, name] of names.entries()) {
       const address = `10.77.0.${11 + index}`;
-      network.addAddress(name, address);
+      if (!addressless.includes(name)) network.addAddress(name, address);
       await network.setName(name, [address]);
       const own = name === 'beta' ? beta : {};
       hosts.set(name, await MachineHost.start(network, name, root, { ...(await every(name)), ...own }));
     }
-    const story = new TrafficStory(network, hosts);
+    return new TrafficStory(network, hosts);
+  }
+
+  static async begin(t: TestContext, options: TrafficOptions = {}): Promise<TrafficStory> {
+    const story = await TrafficStory.prepare(t, options);
     story.alpha.send('beta', PER_SECOND);
     await story.beta.until(
       'traffic flows at first',
@@ -72,14 +79,25 @@ export class TrafficStory {
     await this.alpha.until('the outgoing queue shows it', () => this.alpha.shown.some(isIt), limitMs);
   }
 
-  /** Every number that was accepted was handled, once, in order. */
+  /** No more is sent; every number that was accepted was handled, once, in order. */
   async endAndReconcile(): Promise<void> {
-    await this.alpha.quiet();
-    const last = this.alpha.sent.length;
-    await this.beta.until(`all ${last} are handled`, () => this.beta.numbersFrom('alpha').length >= last, 60_000);
-    const expected = Array.from({ length: last }, (_, index) => index + 1);
-    assert.deepEqual(this.beta.numbersFrom('alpha'), expected, 'nothing lost, doubled or reordered');
+    const pairs = [
+      [this.alpha, this.beta],
+      [this.beta, this.alpha],
+    ] as const;
+    for (const [sender, receiver] of pairs) await reconcile(sender, receiver);
     for (const host of this.others.values()) await host.end();
-    assert.deepEqual(this.beta.numbersFrom('alpha'), expected, 'nothing came after the end');
+    for (const [sender, receiver] of pairs) {
+      assert.equal(receiver.numbersFrom(sender.name).length, sender.sent.length, 'nothing came after the end');
+    }
   }
+}
+
+async function reconcile(sender: MachineHost, receiver: MachineHost): Promise<void> {
+  await sender.quiet();
+  const last = sender.sent.length;
+  const handled = (): readonly number[] => receiver.numbersFrom(sender.name);
+  await receiver.until(`all ${last} of ${sender.name} are handled`, () => handled().length >= last, 60_000);
+  const expected = Array.from({ length: last }, (_, index) => index + 1);
+  assert.deepEqual(handled(), expected, `of ${sender.name} nothing is lost, doubled or reordered`);
 }

@@ -82,7 +82,7 @@ function onLink(
 ): StateFields {
   const { stream } = peerStream;
   const { state, unacknowledged, lastAcknowledgedMs } = stream.view;
-  const place = `${peer.name} at ${peer.address}, port ${peer.port}${isEncrypted ? '' : ', without TLS'}`;
+  const place = `${peer.machine} at ${peer.address}, port ${peer.port}${isEncrypted ? '' : ', without TLS'}`;
   if (state === 'paused') return paused(peer, peerStream, nowMs);
   if (state === 'attached') {
     const last =

@@ -78,9 +78,12 @@ function setUp(universe: Universe): MachinePlan[] {
   const { random } = world;
   const count = 2 + random.integer(3);
   const hasTls = random.fraction() < 0.3;
+  // Nobody can reach it, so nobody sends to it, and nobody can wake it: it must come by itself.
+  const deaf = count > 2 && random.fraction() < 0.3 ? NAMES[count - 1] : undefined;
   for (const name of NAMES.slice(0, count)) {
     universe.addMachine(name, {
       hasTls,
+      isDeaf: name === deaf,
       syncMs: 0.2 * 100 ** random.fraction(),
       ...(random.fraction() < 0.1 && { bodyBytesMax: 2_000 }),
       // Longer than any trouble with a disk lasts, so that a queue is not called missing because of it.
@@ -138,7 +141,8 @@ function makePlan(universe: Universe, name: string): MachinePlan {
 
 function chooseMessage(universe: Universe, from: string): PlannedMessage {
   const { random } = universe.world;
-  const others = universe.machines.filter(({ name }) => name !== from);
+  const others = universe.machines.filter(({ name, options }) => name !== from && options.isDeaf !== true);
+  const isDeaf = universe.find(from)?.options.isDeaf === true;
   const isLocal = random.fraction() < 0.05;
   const to = isLocal ? from : (others[random.integer(others.length)]?.name ?? from);
   const isNowhere = !isLocal && random.fraction() < 0.02;
@@ -156,7 +160,7 @@ function chooseMessage(universe: Universe, from: string): PlannedMessage {
     ...(hasTimeToReach && { timeToReachQueueMs: 10 + 20_000 * random.fraction() ** 2 }),
     ...(hasTimeToBeReceived && { timeToBeReceivedMs: 10 + 30_000 * random.fraction() ** 2 }),
     mayBeRefused: isNowhere || hasTimeToReach || hasTimeToBeReceived || isTooLarge,
-    isAcknowledged: random.fraction() < 0.15,
+    isAcknowledged: random.fraction() < 0.15 && !isDeaf,
   };
 }
 
@@ -224,11 +228,20 @@ function checkStatus(universe: Universe, where: string, status: OutgoingStatus):
     world.fail('I8 unbounded', `${queue} of ${where} has ${status.unacknowledged} messages on the way`);
   }
   if (text === '') world.fail('I10 no reason', `${queue} of ${where} is ${state} without a text`);
+  // The pauses begin at 250 ms, or 5 s when somebody refused, and double from the last success on.
+  const pauseMsMax = (state === 'REFUSED' ? 6_000 : 300) * 2 ** Math.max(0, status.attempt - 2);
+  if (needsBackoff(status) && (nextAttemptInMs ?? 0) > pauseMsMax) {
+    world.fail('backoff', `${queue} of ${where} waits ${nextAttemptInMs} ms before attempt ${status.attempt}: ${text}`);
+  }
   // With LOCAL_STORE the stream tries again by itself, and says so.
   const needsTime = state === 'WAITING' || state === 'REFUSED' || state === 'PAUSED_BY_PEER';
   if (needsTime && reason !== 'LOCAL_STORE' && nextAttemptInMs === undefined) {
     world.fail('I10 no next attempt', `${queue} of ${where} is ${state} (${reason}) and never tries again: ${text}`);
   }
+}
+
+function needsBackoff({ state, reason }: OutgoingStatus): boolean {
+  return (state === 'WAITING' || state === 'REFUSED') && reason !== 'LOCAL_STORE';
 }
 
 /** Everything in these queues must be handed over and consumed. */
@@ -251,7 +264,8 @@ async function drain(universe: Universe, withinMs: number, queue = /@|^in-/): Pr
 /** Nothing of the harm before may show in how soon a machine is reached again. */
 async function restartOne(universe: Universe): Promise<void> {
   const { world, machines } = universe;
-  const one = machines[world.random.integer(machines.length)];
+  const reachable = machines.filter(({ options }) => options.isDeaf !== true);
+  const one = reachable[world.random.integer(reachable.length)];
   if (one === undefined) return;
   one.kill();
   const sent = machines.flatMap(({ running }) =>

@@ -4,7 +4,7 @@ import { openNameServer, type Said } from '../support/name-server.ts';
 /*
  * A name server in a process of its own: `node name-server-process.ts ADDRESS`. Lines on its standard input change what it
  * answers: `NAME ADDRESS…`; with no address the name does not exist. `!silence` or `!failure` in place of addresses is not
- * answered, or answered with a failure. It prints `ready`, then `done` after each change, and `asked NAME` for each question.
+ * answered, or answered with a failure. It prints `ready`, then `done` after each change, and `asked NAME BY` for each question.
  */
 
 const [address = ''] = process.argv.slice(2);
@@ -12,8 +12,8 @@ const said = new Map<string, Said>();
 await openNameServer({
   address,
   port: 53,
-  say: (name) => {
-    process.stdout.write(`asked ${name}\n`);
+  say: (name, _, askedBy) => {
+    process.stdout.write(`asked ${name} ${askedBy}\n`);
     return said.get(name) ?? 'no such name';
   },
 });

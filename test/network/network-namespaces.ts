@@ -19,6 +19,8 @@ export class TestNetwork {
   readonly #hosts: readonly string[];
   readonly #children = new Set<ChildProcess>();
   readonly #nameServer: NameServer;
+  /** The test is over; whoever looks at machines stops. */
+  isOver = false;
 
   private constructor(prefix: string, hosts: readonly string[], nameServer: NameServer) {
     this.#prefix = prefix;
@@ -31,7 +33,11 @@ export class TestNetwork {
     if (networks === 0) removeLeftNamespaces();
     const prefix = `ph${process.pid}-${++networks}`;
     const hub = `${prefix}-hub`;
-    t.after(() => removeNamespaces(prefix, hosts));
+    let made: TestNetwork | undefined;
+    t.after(() => {
+      if (made !== undefined) made.isOver = true;
+      removeNamespaces(prefix, hosts);
+    });
     ip('netns', 'add', hub);
     ip('-n', hub, 'link', 'add', 'bridge0', 'type', 'bridge');
     ip('-n', hub, 'addr', 'add', `${NAME_SERVER}/24`, 'dev', 'bridge0');
@@ -40,6 +46,7 @@ export class TestNetwork {
     const nameServer = await NameServer.start(hub);
     t.after(() => nameServer.stop());
     const network = new TestNetwork(prefix, hosts, nameServer);
+    made = network;
     t.after(() => Promise.all([...network.#children].map(kill)));
     return network;
   }
@@ -61,9 +68,9 @@ export class TestNetwork {
     await this.#nameServer.set(name, typeof said === 'string' ? [`!${said}`] : said);
   }
 
-  /** Resolves when the name server is asked for the name the next time. */
-  async untilAsked(name: string): Promise<void> {
-    await this.#nameServer.untilAsked(name);
+  /** Resolves when the name server is asked for the name from that address the next time. */
+  async untilAsked(name: string, by: string): Promise<void> {
+    await this.#nameServer.untilAsked(`${name} ${by}`);
   }
 
   /** Pulls the cable of a host: nobody is told, and nothing comes or goes. Returned: what plugs it in again. */
@@ -155,6 +162,7 @@ export function whyNoNamespaces(): string | undefined {
 }
 
 const NAME_SERVER = '10.77.0.1';
+const ASKED = 'asked ';
 /** Looked at in this order for every packet. */
 const FIREWALL_RULES = 100;
 const LOCAL_RULE = 200;
@@ -245,8 +253,7 @@ class NameServer {
   private constructor(child: ChildProcess) {
     this.#child = child;
     readLines(child, (line) => {
-      const [verb, name = ''] = line.split(' ');
-      if (verb === 'asked') this.#asked.get(name)?.();
+      if (line.startsWith(ASKED)) this.#asked.get(line.slice(ASKED.length))?.();
       else this.#waiting.shift()?.();
     });
   }
@@ -266,8 +273,8 @@ class NameServer {
     await this.#answer();
   }
 
-  untilAsked(name: string): Promise<void> {
-    return new Promise((resolve) => this.#asked.set(name, resolve));
+  untilAsked(nameAndAsker: string): Promise<void> {
+    return new Promise((resolve) => this.#asked.set(nameAndAsker, resolve));
   }
 
   stop(): Promise<void> {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { nodeIo } from '../../src/io/node-io.ts';
 import { connectOperations } from '../../src/operations/connect.ts';
 import type { IncomingDescription, Operations, OutgoingDescription } from '../../src/operations/operations.ts';
@@ -119,16 +118,16 @@ export class MachineHost {
   }
 
   /** Records what `posthorn outgoing` would show, until the machine ends or the test does. */
-  watchOutgoing(t: TestContext): void {
-    this.#watch(t, async (operations) => {
+  watchOutgoing(): void {
+    this.#watch(async (operations) => {
       const { outgoing } = await operations.describeOutgoing({});
       for (const status of outgoing) this.#noteShown(status);
     });
   }
 
   /** Tells what `posthorn incoming` would show, ten times a second, until the machine ends or the test does. */
-  watchIncoming(t: TestContext): void {
-    this.#watch(t, async (operations) => {
+  watchIncoming(): void {
+    this.#watch(async (operations) => {
       this.incoming = await operations.describeIncoming();
       this.#tell();
     });
@@ -151,10 +150,10 @@ export class MachineHost {
     this.#tell();
   }
 
-  #watch(t: TestContext, look: (operations: Operations) => Promise<void>): void {
+  #watch(look: (operations: Operations) => Promise<void>): void {
     const connection = connectOperations({ directory: this.directory, io: nodeIo() });
     const watching = (async () => {
-      while (!this.#isEnding) {
+      while (!this.#isEnding && !this.#network.isOver) {
         await look(connection.operations);
         await new Promise<void>((resolve) => nodeIo().timers.after(100, resolve, { keepsProcessAlive: true }));
       }
@@ -162,9 +161,6 @@ export class MachineHost {
     this.#watching.push(watching);
     // Whoever ends the machine hears of a failure; when the test failed before, that is what counts.
     watching.catch(() => undefined);
-    t.after(() => {
-      this.#isEnding = true;
-    });
   }
 
   #tell(): void {

@@ -10,7 +10,7 @@ describe('when a listener loses its address', { concurrency: 3, timeout: 120_000
     if (!requireCapability(t, 'netns', whyNoNamespaces)) return;
     const story = await TrafficStory.begin(t);
     const { beta, network } = story;
-    beta.watchIncoming(t);
+    beta.watchIncoming();
     network.addAddress('beta', '10.77.0.22');
     const isThere = (): boolean => beta.incoming?.listeners[0]?.reachableAt.includes('10.77.0.22') ?? false;
     await beta.until('its own view names the new address', isThere, 5_000);
@@ -28,7 +28,7 @@ describe('when a listener loses its address', { concurrency: 3, timeout: 120_000
     if (!requireCapability(t, 'netns', whyNoNamespaces)) return;
     const story = await TrafficStory.begin(t, { beta: { listen: { port: 1801, address: '10.77.0.12' } } });
     const { beta, network } = story;
-    beta.watchIncoming(t);
+    beta.watchIncoming();
     network.removeAddress('beta', '10.77.0.12');
     const lostMs = await untilListener(beta, 'LISTENER_REBINDING', 5_000);
     await assertRebinding(beta, '10.77.0.12');
@@ -45,8 +45,8 @@ describe('when a listener loses its address', { concurrency: 3, timeout: 120_000
     if (!requireCapability(t, 'netns', whyNoNamespaces)) return;
     const beta = { listen: { port: 1801, address: '10.77.0.12' } };
     const story = await TrafficStory.prepare(t, { beta, addressless: ['beta'] });
-    story.beta.watchIncoming(t);
-    story.alpha.watchOutgoing(t);
+    story.beta.watchIncoming();
+    story.alpha.watchOutgoing();
     story.alpha.send('beta', PER_SECOND);
     await untilListener(story.beta, 'LISTENER_REBINDING', 5_000);
     await assertRebinding(story.beta, '10.77.0.12');

@@ -7,11 +7,13 @@ import { TrafficStory } from './traffic-story.ts';
 
 /* Takes more than a minute, most of it waiting; in a file of its own, so that others run beside it. */
 
-test('fault 50: the name is stale for 60 s, and the receiver cannot connect by itself: the queue says why, and traffic flows within 60 s of the name', async (t) => {
+test('fault 50: the name is stale for 60 s, and the receiver cannot connect by itself: the queue says why, and traffic flows within 60 s of the name', {
+  timeout: 240_000,
+}, async (t) => {
   if (!requireCapability(t, 'netns', whyNoNamespaces)) return;
   // The receiver believes the sender to be where nobody is, so it cannot wake it.
   const story = await TrafficStory.begin(t, { beta: { machines: { alpha: '10.77.0.99' } } });
-  story.alpha.watchOutgoing(t);
+  story.alpha.watchOutgoing();
 
   story.network.addAddress('beta', '10.77.0.22');
   story.network.removeAddress('beta', '10.77.0.12');

@@ -4,12 +4,14 @@ import { requireCapability } from '../support/capabilities.ts';
 import { whyNoNamespaces } from './network-namespaces.ts';
 import { TrafficStory } from './traffic-story.ts';
 
-test('fault 34: a full queue over there pauses its messages and no others, says so, and takes them when there is room', async (t) => {
+test('fault 34: a full queue over there pauses its messages and no others, says so, and takes them when there is room', {
+  timeout: 120_000,
+}, async (t) => {
   if (!requireCapability(t, 'netns', whyNoNamespaces)) return;
   const story = await TrafficStory.begin(t);
   const { alpha, beta } = story;
   await beta.posthorn(['queues', 'create', 'inbox', '--quota-messages', '2']);
-  alpha.watchOutgoing(t);
+  alpha.watchOutgoing();
   for (let number = 1; number <= 4; number++) {
     const sent = await alpha.posthorn(['send', 'inbox@beta', '--body', '{}', '--id', `letter-${number}`]);
     assert.equal(sent.exitCode, 0, sent.stderr);

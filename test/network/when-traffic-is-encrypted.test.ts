@@ -39,7 +39,7 @@ describe('when traffic is encrypted', { concurrency: 2, timeout: 120_000 }, () =
   test('another machine with a certificate of the same authority takes the address: it gets nothing', async (t) => {
     if (!requireCapability(t, 'netns', whyNoNamespaces)) return;
     const story = await begin(t, ['gamma']);
-    story.alpha.watchOutgoing(t);
+    story.alpha.watchOutgoing();
     story.network.addAddress('beta', '10.77.0.22');
     story.network.removeAddress('beta', '10.77.0.12');
     story.network.removeAddress('gamma', '10.77.0.13');

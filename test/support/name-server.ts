@@ -22,7 +22,7 @@ export async function openNameServer({ address, port, say }: NameServerOptions):
   const answer = (query: Buffer, from: RemoteInfo): void => {
     const { name, type, end } = questionIn(query);
     questions.push(`${name} ${type}`);
-    const said = server.say(name, type);
+    const said = server.say(name, type, from.address);
     if (said !== 'silence') socket.send(replyTo(query, end, said, type), from.port, from.address);
   };
   socket.bind(port, address);
@@ -39,7 +39,7 @@ export interface NameServerOptions {
 
 /** Addresses of both families; those of the other one than asked for are left out. */
 export type Said = readonly string[] | 'no such name' | 'failure' | 'silence';
-export type Say = (name: string, type: 'A' | 'AAAA') => Said;
+export type Say = (name: string, type: 'A' | 'AAAA', askedBy: string) => Said;
 
 export interface NameServer {
   /** As it stands behind `nameserver`. */

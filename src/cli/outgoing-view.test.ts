@@ -71,6 +71,13 @@ describe('the list of outgoing queues', () => {
     }
   });
 
+  test('tells connected from connecting however little room there is', () => {
+    const paused = { ...WAITING, state: 'PAUSED_BY_PEER', queue: 'a-rather-long-queue@machine' } as const;
+    const states = ['CONNECTED', 'CONNECTING'] as const;
+    const table = formatOutgoing(terminalOf(80), [paused, ...states.map((state) => ({ ...WAITING, state }))]);
+    for (const state of states) assert.match(table, new RegExp(` ${state} `));
+  });
+
   test('leaves the usual port out where there is little room', () => {
     assert.match(formatOutgoing(terminalOf(80), [WAITING]), / 10\.20\.30\.40 /);
     const unusual = { ...WAITING, nextHop: { name: 'beta', address: undefined, port: 1900 } };

@@ -16,7 +16,8 @@ export function formatOutgoing(terminal: Terminal, queues: readonly OutgoingDesc
 
 const COLUMNS: readonly Column[] = [
   { title: 'QUEUE', share: 4, widthMin: 12 },
-  { title: 'STATE', share: 2, widthMin: 7 },
+  // So that CONNECTED and CONNECTING can be told apart.
+  { title: 'STATE', share: 2, widthMin: 10 },
   { title: 'WHY', share: 4, widthMin: 9 },
   { title: 'NEXT HOP', share: 4, widthMin: 9 },
   { title: 'WAITING', right: true },

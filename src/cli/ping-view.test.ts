@@ -39,6 +39,37 @@ describe('what ping found', () => {
     assert.equal(isWell(report), false);
   });
 
+  test('of several addresses that fail, ends with the one that came furthest', () => {
+    const step = { result: 'failed', tookMs: undefined } as const;
+    const mute: PingStep = {
+      ...step,
+      step: 'connect',
+      address: '10.0.0.9',
+      reason: 'CONNECT_TIMEOUT',
+      text: 'No answer.',
+      mend: 'Open the port.',
+    };
+    const wrong: PingStep = {
+      ...step,
+      step: 'identity',
+      address: '10.0.0.2',
+      reason: 'WRONG_HOST',
+      text: 'It is gamma.',
+      mend: 'Correct the name.',
+    };
+    for (const steps of [
+      [mute, wrong],
+      [wrong, mute],
+    ]) {
+      const report = { there: { ...WELL, isReached: false, steps }, back: undefined, backText: '' };
+      assert.deepEqual(linesAt(80, report).slice(-3), [
+        'alpha to beta fails: WRONG_HOST.',
+        'It is gamma.',
+        'Correct the name.',
+      ]);
+    }
+  });
+
   test('says why only one way was looked at, which is no failure', () => {
     const report = { there: WELL, back: undefined, backText: 'No queue manager runs on this machine.' };
     for (const columns of [80, 120]) {

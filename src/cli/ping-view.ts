@@ -55,6 +55,7 @@ const STEP_WORDS: Readonly<Record<PingStep['step'], string>> = {
   clock: 'clock',
   roundTrip: 'round trip',
 };
+const STEP_ORDER = Object.keys(STEP_WORDS);
 const RESULT_WIDTH = 8;
 /** A name that takes so long costs every connection attempt as much. */
 const SLOW_NAME_MS = 100;
@@ -85,8 +86,11 @@ function verdict(terminal: Terminal, report: PingReport): readonly string[] {
   return lines;
 }
 
-function failed(direction: PingDirection): PingStep | undefined {
-  return direction.steps.find(({ result }) => result === 'failed');
+/** Of several addresses the one that came furthest: that another machine answers tells more than that one is silent. */
+function failed({ steps }: PingDirection): PingStep | undefined {
+  const failures = steps.filter(({ result }) => result === 'failed');
+  const furthest = Math.max(...failures.map(({ step }) => STEP_ORDER.indexOf(step)));
+  return failures.find(({ step }) => STEP_ORDER.indexOf(step) === furthest);
 }
 
 /** What `--json` prints; see message-json.ts for the promise. */

@@ -14,7 +14,7 @@ export interface PingDirection {
   /** The name that was looked up, and the port. */
   readonly name: string;
   readonly port: number;
-  /** In the order taken; the first that is not `ok` explains the others. */
+  /** In the order taken; of one address, the first that is not `ok` explains the others. */
   readonly steps: readonly PingStep[];
   readonly isReached: boolean;
 }

@@ -47,7 +47,8 @@ export const REASON_WORDS: Readonly<Record<Reason, ReasonWords>> = {
   },
   UNREACHABLE: {
     short: 'no way there',
-    mend: (where) => `See the network of this machine and its route to ${addressOf(where)} ('ip route get').`,
+    mend: ({ machine, ...where }) =>
+      `See whether ${machine} is up and still at ${addressOf(where)}: if it has another address now, correct the name. If not, see this machine's network and route ('ip route get ${addressOf(where)}').`,
   },
   RESET: {
     short: 'connection broke',
@@ -57,7 +58,7 @@ export const REASON_WORDS: Readonly<Record<Reason, ReasonWords>> = {
   PEER_SILENT: {
     short: 'fell silent',
     mend: ({ machine }) =>
-      `Connected, then nothing was heard any more: see whether ${machine} hangs or is overloaded, or what between drops packets.`,
+      `Connected, then nothing was heard any more: see whether ${machine} hangs, is overloaded or has another address now, or what between drops packets.`,
   },
   HANDSHAKE_TIMEOUT: {
     short: 'no handshake',

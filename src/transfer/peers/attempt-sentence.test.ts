@@ -17,6 +17,7 @@ test('one address: the name, the address, who said so, and what stands in the wa
   assert.deepEqual(attemptFailure({ machine: 'beta.example', name: 'beta.example', answered, outcomes }), {
     reason: 'CONNECT_REFUSED',
     text: 'beta.example is 10.1.2.3 (DNS 10.0.0.2): nothing listens on port 1801',
+    address: '10.1.2.3',
   });
 });
 
@@ -29,6 +30,7 @@ test('several addresses: each with its own trouble; the reason is that of whoeve
   assert.deepEqual(attemptFailure({ ...BETA, answered, outcomes }), {
     reason: 'WRONG_HOST',
     text: "beta.example (for beta) is 10.1.2.3, 10.1.2.9 (DNS 10.0.0.2): 10.1.2.3: no answer on port 1801 within 5 s; 10.1.2.9: answered as 'gamma'",
+    address: '10.1.2.9',
   });
 });
 
@@ -49,6 +51,7 @@ test('no answer: the reason is the name, unless somebody else stands at the form
   assert.deepEqual(attemptFailure({ ...BETA, answered, outcomes: mute }), {
     reason: 'NAME_NOT_FOUND',
     text: 'beta.example (for beta) has no address: nobody knows it; where it was before, 10.1.2.3: no answer on port 1801 within 5 s',
+    address: undefined,
   });
   const other = [outcome('10.1.2.3', 'STALE_ADDRESS', "answered as 'gamma'", 'former')];
   assert.equal(attemptFailure({ ...BETA, answered, outcomes: other }).reason, 'STALE_ADDRESS');

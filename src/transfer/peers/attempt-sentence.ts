@@ -10,15 +10,18 @@ export function attemptFailure(attempt: FailedAttempt): DialFailure {
   const { outcomes, answered } = attempt;
   if (!isAnswer(answered)) {
     const stale = outcomes.find(({ reason }) => reason === 'STALE_ADDRESS' || isRefusal(reason));
-    return { reason: stale?.reason ?? answered.reason, text: [nameText(attempt), ...eachOutcome(outcomes)].join('; ') };
+    const text = [nameText(attempt), ...eachOutcome(outcomes)].join('; ');
+    return { reason: stale?.reason ?? answered.reason, text, address: stale?.address };
   }
   const [first] = outcomes;
   if (outcomes.length === 1 && first !== undefined && first.origin === 'name' && answered.addresses.length === 1) {
-    return { reason: first.reason, text: `${nameText(attempt)}: ${first.text}` };
+    return { reason: first.reason, text: `${nameText(attempt)}: ${first.text}`, address: first.address };
   }
+  const said = weightiest(outcomes);
   return {
-    reason: weightiest(outcomes),
+    reason: said?.reason ?? 'UNREACHABLE',
     text: `${nameText(attempt)}: ${eachOutcome(outcomes).join('; ')}`,
+    address: said?.address,
   };
 }
 
@@ -51,17 +54,16 @@ const ORIGINS = {
 } as const satisfies Record<DialOutcome['origin'], string>;
 
 /** What says most about the cause: somebody who answered, then one who refused, then silence; at the name's addresses, if any. */
-function weightiest(outcomes: readonly DialOutcome[]): Reason {
+function weightiest(outcomes: readonly DialOutcome[]): DialOutcome | undefined {
   const named = outcomes.filter(({ origin }) => origin === 'name');
-  const reasons = (named.length > 0 ? named : outcomes).map(({ reason }) => reason);
+  const asked = named.length > 0 ? named : outcomes;
   const silent: readonly Reason[] = ['UNREACHABLE', 'CONNECT_TIMEOUT', 'STALE_ADDRESS'];
   return (
-    reasons.find(isRefusal) ??
-    reasons.find((reason) => reason !== 'CONNECT_REFUSED' && !silent.includes(reason)) ??
-    reasons.find((reason) => reason === 'CONNECT_REFUSED') ??
-    reasons.find((reason) => reason === 'CONNECT_TIMEOUT') ??
-    reasons[0] ??
-    'UNREACHABLE'
+    asked.find(({ reason }) => isRefusal(reason)) ??
+    asked.find(({ reason }) => reason !== 'CONNECT_REFUSED' && !silent.includes(reason)) ??
+    asked.find(({ reason }) => reason === 'CONNECT_REFUSED') ??
+    asked.find(({ reason }) => reason === 'CONNECT_TIMEOUT') ??
+    asked[0]
   );
 }
 

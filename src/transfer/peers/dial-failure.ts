@@ -7,6 +7,8 @@ export interface DialFailure {
   readonly reason: Reason;
   /** Of what stands at the other end: a clause that follows the address. */
   readonly text: string;
+  /** Whom the reason is about, where several were tried. */
+  readonly address?: string | undefined;
 }
 
 /** What one address had to say. */

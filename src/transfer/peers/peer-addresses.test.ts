@@ -20,6 +20,17 @@ describe('faults of addresses', () => {
     assert.equal(story.hosts.inFlight, 0, 'the losers were given up');
   });
 
+  test('of several addresses, the one that the reason is about is the next hop that is shown', async () => {
+    const story = new PeerStory();
+    story.names.set('beta', ['10.0.0.2', '10.0.0.3']);
+    story.hosts.put('10.0.0.3', { machine: 'gamma', does: 'answers' });
+    await story.stream('orders@beta');
+    await story.until('refused', () => story.status('orders@beta').state === 'REFUSED', 10_000);
+    const { reason, nextHop, attempts } = story.status('orders@beta');
+    assert.deepEqual([reason, nextHop.address], ['WRONG_HOST', '10.0.0.3']);
+    assert.equal(attempts[0]?.address, '10.0.0.2', 'the mute one ended last');
+  });
+
   test('fault 59: a machine is reached whichever family of its addresses works', async () => {
     for (const works of ['10.0.0.2', '2001:db8::2']) {
       const story = new PeerStory();

@@ -216,6 +216,8 @@ export class Peer {
       this.#options.logger.warn(`${this.machine} is not reached: ${failure.text}`, { reason: failure.reason });
     }
     this.#lastFailure = failure;
+    // Of several, not the one that ended last, but the one that the reason speaks of.
+    this.#lastAddress = failure.address ?? this.#lastAddress;
     if (this.#greetings > 0) this.#greetings--;
     const delayMs = this.#backoff.nextDelayMs(isRefusal(failure.reason));
     if (!this.#isNeeded) this.#become({ kind: 'idle' });

@@ -131,11 +131,12 @@ test('a sender that ignores the window is cut off', async () => {
   assert.equal(link.isCut, true);
 });
 
-test('those who have sent here are known after a restart', async () => {
+test('those who have sent here are known after a restart; names that anybody may claim are not kept until then', async () => {
   const story = await StreamStory.begin();
   await story.alpha.send(TEN);
   story.connect();
   await story.settle();
+  assert.deepEqual(story.beta.incoming?.knownSenders, []);
   story.beta.crash();
   await story.beta.start();
   assert.deepEqual(story.beta.incoming?.knownSenders, ['alpha']);

@@ -30,7 +30,7 @@ interface Use {
 
 class Receiver implements IncomingStreams {
   readonly #options: IncomingStreamsOptions;
-  readonly #senders: Set<string>;
+  readonly #knownSenders: readonly string[];
   readonly #streams = new Map<string, IncomingStream>();
   /** By channel. */
   readonly #links = new Map<Link, Map<number, Use>>();
@@ -39,11 +39,11 @@ class Receiver implements IncomingStreams {
 
   constructor(options: IncomingStreamsOptions, senders: Set<string>) {
     this.#options = options;
-    this.#senders = senders;
+    this.#knownSenders = [...senders];
   }
 
   get knownSenders(): readonly string[] {
-    return [...this.#senders];
+    return this.#knownSenders;
   }
 
   frame(link: Link, frame: Frame): void {
@@ -75,7 +75,7 @@ class Receiver implements IncomingStreams {
 
   #attach(link: Link, frame: Attach): void {
     const { channel, queue } = frame;
-    const { storeId, machine } = link.peer;
+    const { storeId } = link.peer;
     const uses = this.#links.get(link) ?? new Map<number, Use>();
     this.#links.set(link, uses);
     const former = uses.get(channel);
@@ -87,7 +87,6 @@ class Receiver implements IncomingStreams {
       link.close('MALFORMED', `More than ${CHANNELS_MAX} streams were attached on one link.`);
       return;
     }
-    this.#senders.add(machine);
     const stream = this.#streamOf(storeId, queue);
     const attachment = new IncomingAttachment(link, channel);
     uses.set(channel, { attachment, stream });

@@ -74,7 +74,7 @@ export interface IncomingStreams {
   frame(link: Link, frame: Frame): void;
   /** The link is closed: its streams are free for the next attach once their unit under way has ended. */
   closed(link: Link): void;
-  /** Machines that have sent here before, also before this process. */
+  /** Machines that had sent here when the queue manager opened. */
   readonly knownSenders: readonly string[];
   describe(link: Link): readonly { readonly queue: string; readonly last: number; readonly received: number }[];
   stop(): Promise<void>;

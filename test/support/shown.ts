@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { nodeIo } from '../../src/io/node-io.ts';
 import { connectOperations } from '../../src/operations/connect.ts';
-import type { IncomingDescription, OutgoingDescription } from '../../src/operations/operations.ts';
+import type { IncomingDescription, OutgoingDescription, QueueDescription } from '../../src/operations/operations.ts';
 
 /** What the operator of a directory sees of its outgoing queue, asked for until it is as wanted. */
 export async function shownOutgoing(
@@ -21,6 +21,18 @@ export async function shownIncoming(
   isWanted: (shown: IncomingDescription) => boolean = () => true,
 ): Promise<IncomingDescription> {
   return untilShown(directory, isWanted, ({ operations }) => operations.describeIncoming());
+}
+
+/** What the operator of a directory sees of one of its own queues. */
+export function shownQueue(directory: string, queue: string): Promise<QueueDescription> {
+  return untilShown(
+    directory,
+    () => true,
+    async ({ operations }) => {
+      const { queues } = await operations.describeQueues({});
+      return queues.find((shown) => shown.queue === queue);
+    },
+  );
 }
 
 async function untilShown<Shown>(

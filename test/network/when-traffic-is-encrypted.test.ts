@@ -17,9 +17,9 @@ describe('when traffic is encrypted', { concurrency: 2, timeout: 120_000 }, () =
     t.diagnostic(`traffic flowed again after ${(tookMs / 1000).toFixed(1)} s`);
     const incoming = await story.beta.posthorn(['incoming', '--json']);
     const { listeners, links } = JSON.parse(incoming.stdout) as { listeners: Encrypted[]; links: Encrypted[] };
-    assert.deepEqual(
-      [...listeners, ...links].map(({ isEncrypted }) => isEncrypted),
-      [true, true],
+    assert.ok(listeners.length > 0 && links.length > 0, incoming.stdout);
+    assert.ok(
+      [...listeners, ...links].every(({ isEncrypted }) => isEncrypted),
       incoming.stdout,
     );
     await story.endAndReconcile();

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { TlsMaterial } from '../../src/io/network.ts';
 import { InboundLinks } from '../../src/transfer/links/inbound-links.ts';
 import { LinkFailure } from '../../src/transfer/links/link-failure.ts';
 import { openLink } from '../../src/transfer/links/open-link.ts';
+import { makeTlsMaterial } from '../simulator/simulated-tls.ts';
 import {
   acceptAt,
   dial,
@@ -14,13 +16,17 @@ import {
 } from '../support/two-machines.ts';
 
 /** beta takes links as its listener does. */
-async function setup() {
+async function setup(tls?: { readonly alpha: TlsMaterial; readonly beta: TlsMaterial }) {
   const story = twoMachines();
   const links = new InboundLinks(story.beta.process.io.timers);
-  const taken = await acceptAt(story, story.beta, { admit: (hello) => links.admit(hello), aliases: ['ledger'] });
+  const taken = await acceptAt(story, story.beta, {
+    admit: (hello) => links.admit(hello),
+    aliases: ['ledger'],
+    ...(tls && { tls: tls.beta }),
+  });
   /** Dials, and has the inbound links know of it. */
   const join = async (from: LinkMachine, machine = 'beta'): Promise<{ near: HeardLink; far: HeardLink }> => {
-    const near = await dial(story, from, story.beta, { machine });
+    const near = await dial(story, from, story.beta, { machine, ...(tls && { tls: tls.alpha }) });
     await story.world.advance(1);
     const far = taken.links.at(-1);
     const accepted = taken.accepted.at(-1);
@@ -68,6 +74,20 @@ describe('inbound links', () => {
     const other = await join(story.alpha, 'ledger');
     await story.world.advance(100);
     assert.deepEqual([one.near.link.isOpen, other.near.link.isOpen, links.links.length], [true, true, 2]);
+  });
+
+  test('who has one certificate has at most 16 links, whatever stores it speaks of', async () => {
+    const tls = { alpha: makeTlsMaterial({ names: ['alpha'] }), beta: makeTlsMaterial({ names: ['beta'] }) };
+    const { story, links, join, refused } = await setup(tls);
+    const withStore = (storeId: string): LinkMachine => ({ ...story.alpha, self: { ...story.alpha.self, storeId } });
+    for (let store = 1; store <= 16; store++) await join(withStore(`store-${store}`));
+    const { reason, text } = await refusalOf(join(withStore('store-17')));
+    assert.equal(reason, 'TOO_MANY_CONNECTIONS');
+    assert.match(text, /'alpha' has 16 links here already/);
+    assert.deepEqual([refused[0]?.code, refused[0]?.claimedMachine], ['TOO_MANY_CONNECTIONS', 'alpha']);
+    await join(withStore('store-3'));
+    await story.world.advance(2_000);
+    assert.equal(links.links.filter(({ isOpen }) => isOpen).length, 16, 'a known store still replaces its link');
   });
 
   test('two living processes with one store: the second is refused, and both sides can see it', async () => {

@@ -1,8 +1,9 @@
 import type { Timers } from '../../io/io.ts';
 import type { Hello } from '../wire/frames.ts';
 import type { AcceptedLink, Refusal } from './accept-link.ts';
-import { DUPLICATE_PROOF_MS, INBOUND_LINKS_MAX } from './limits.ts';
+import { DUPLICATE_PROOF_MS, INBOUND_LINKS_MAX, INBOUND_LINKS_PER_MACHINE_MAX } from './limits.ts';
 import type { Link } from './link.ts';
+import { isSameMachine } from './machine-names.ts';
 
 /**
  * The links that other machines hold to this one: one for each store and each name under which it dials us (a machine
@@ -43,8 +44,23 @@ export class InboundLinks {
         };
       }
     }
-    if (this.#open.size < INBOUND_LINKS_MAX || this.#byDialer.has(key)) return undefined;
+    if (this.#byDialer.has(key)) return undefined;
+    const count = this.#countProved(machine);
+    if (count >= INBOUND_LINKS_PER_MACHINE_MAX) {
+      const text = `'${machine}' has ${count} links here already, of other stores, which is the limit.`;
+      return { code: 'TOO_MANY_CONNECTIONS', text };
+    }
+    if (this.#open.size < INBOUND_LINKS_MAX) return undefined;
     return { code: 'TOO_MANY_CONNECTIONS', text: `${this.#open.size} links are open here, which is the limit.` };
+  }
+
+  /** Without a certificate a name proves nothing: a stranger could use up what is another's. */
+  #countProved(machine: string): number {
+    let count = 0;
+    for (const { isEncrypted, peer } of this.#open.keys()) {
+      if (isEncrypted && isSameMachine(peer.machine, machine)) count++;
+    }
+    return count;
   }
 
   /** The newcomer is in: any link before it of the same store is closed. */

@@ -29,6 +29,11 @@ export const HANDSHAKES_PER_NETWORK_MAX = 64;
 export const HANDSHAKES_MAX = 512;
 /** Links of other machines to this one. */
 export const INBOUND_LINKS_MAX = 4_096;
+/**
+ * Of them, links of one machine that has proved its name: each may hold a frame of the largest size that is not whole yet.
+ * It takes one for each name by which it dials, and for each store that its directory has been replaced by lately.
+ */
+export const INBOUND_LINKS_PER_MACHINE_MAX = 16;
 /** Somebody who only looks is let go after this time. */
 export const PROBE_LINK_MS_MAX = 60_000;
 export const PROBE_LINKS_MAX = 64;

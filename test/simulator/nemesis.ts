@@ -135,15 +135,15 @@ export class Nemesis {
     this.#after(this.#duration(15_000), () => this.#restart(machine));
   }
 
-  /** Kills at a moment that matters: just after a certain kind of frame was written, at one of its two ends. */
+  /** Kills at a moment that matters: just after a certain kind of frame was written, at one of its two ends, or in a send. */
   #ambush(): void {
     const { world, tap, machines } = this.#universe;
-    const type = this.#oneOf(['data', 'data', 'acked', 'attach', 'attached', 'detached', 'hello', 'welcome']);
+    const type = this.#oneOf(['data', 'data', 'acked', 'attach', 'attached', 'detached', 'welcome', 'send', 'consume']);
     const isAtWriter = world.random.fraction() < 0.5;
     const delayMs = this.#oneOf([0, 0.1, 1, 5, 20]) * world.random.fraction();
     world.note(`an ambush waits for ${type}`);
-    tap.once(type, (from) => {
-      const victim = machines.find(({ process }) => process === (isAtWriter ? from : from.other)?.process);
+    tap.once(type, (from, to) => {
+      const victim = machines.find(({ process }) => process === (isAtWriter ? from : to));
       this.#after(delayMs, () => {
         if (victim === undefined || victim.isDown) return;
         victim.kill();
@@ -193,10 +193,12 @@ export class Nemesis {
     const { world, internet } = this.#universe;
     for (const connection of [...internet.connections]) {
       if (world.random.fraction() < 0.5) continue;
-      if (world.random.fraction() < 0.5) connection.breakBoth();
+      const how = this.#oneOf(['broken', 'broken later', 'forgotten'] as const);
+      if (how === 'broken') connection.breakBoth();
+      else if (how === 'forgotten') connection.isForgotten = true;
       else connection.resetAfterBytes = connection.receivedBytes + world.random.integer(3_000);
     }
-    world.note('connections are reset');
+    world.note('connections break');
   }
 
   #move(): void {

@@ -83,6 +83,7 @@ export async function sendBatch(universe: Universe, running: RunningMachine, pla
   const { manager, machine } = running;
   const messages = planned.messages.map((message) => enter(universe, machine.name, message));
   const outgoing = messages.map((message, index) => outgoingOf(message, planned.messages[index] as PlannedMessage));
+  universe.tap.happened('send', running.process, running.process);
   try {
     if (planned.unit === 'none') {
       await manager.send(outgoing);
@@ -200,6 +201,7 @@ async function handle(
       forwarded = enter(universe, running.machine.name, planned);
       await manager.send([outgoingOf(forwarded, planned)], work);
     }
+    universe.tap.happened('consume', process, process);
     if (world.random.fraction() < plan.rollbackRate) work.rollback();
     else await work.commit();
     if (forwarded !== undefined) forwarded.outcome = work.state === 'committed' ? 'ok' : 'failed';

@@ -1,6 +1,7 @@
 import { FRAME_TYPES } from '../../src/transfer/wire/frame-types.ts';
 import type { Coverage } from './coverage.ts';
 import type { SimulatedConnection } from './simulated-connection.ts';
+import type { SimulatedProcess } from './simulated-process.ts';
 import type { World } from './world.ts';
 
 /** Reads along on every connection: which frames go by, for the trace and for coverage, and whether DATA comes too early. */
@@ -10,7 +11,10 @@ export class WireTap {
   readonly #rest = new WeakMap<SimulatedConnection, Uint8Array>();
   readonly #welcomed = new WeakSet<SimulatedConnection>();
 
-  readonly #waiting: { readonly type: string; readonly seen: (from: SimulatedConnection) => void }[] = [];
+  readonly #waiting: {
+    readonly what: string;
+    readonly seen: (from: SimulatedProcess, to: SimulatedProcess) => void;
+  }[] = [];
 
   constructor(world: World, coverage: Coverage) {
     this.#world = world;
@@ -30,16 +34,21 @@ export class WireTap {
     this.#rest.set(from, all.subarray(offset));
   }
 
-  /** Tells of the next frame of this type. */
-  once(type: string, seen: (from: SimulatedConnection) => void): void {
-    this.#waiting.push({ type, seen });
+  /** Tells of the next frame of this type: who wrote it, and for whom. */
+  once(what: string, seen: (from: SimulatedProcess, to: SimulatedProcess) => void): void {
+    this.#waiting.push({ what, seen });
+  }
+
+  /** A frame was written; or a program tells of something else that `once` may wait for. */
+  happened(what: string, from: SimulatedProcess, to: SimulatedProcess): void {
+    const index = this.#waiting.findIndex((one) => one.what === what);
+    if (index !== -1) this.#waiting.splice(index, 1)[0]?.seen(from, to);
   }
 
   #frame(from: SimulatedConnection, code: number, payload: Buffer): void {
     const type = TYPES.get(code) ?? `type ${code}`;
     this.#coverage.count(`frame ${type}`);
-    const waiting = this.#waiting.findIndex((one) => one.type === type);
-    if (waiting !== -1) this.#waiting.splice(waiting, 1)[0]?.seen(from);
+    if (from.other !== undefined) this.happened(type, from.process, from.other.process);
     if (type === 'welcome' && from.other !== undefined) this.#welcomed.add(from.other);
     if (type === 'data') {
       if (!this.#welcomed.has(from)) {

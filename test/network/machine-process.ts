@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline';
 import { Endpoint, QueueManager } from 'posthorn';
+import type { Timer } from '../../src/io/io.ts';
 import { nodeIo } from '../../src/io/node-io.ts';
 
 /*
@@ -25,17 +26,24 @@ orders.handle('Numbered', (message) => {
   process.stdout.write(`handled ${from} ${number}\n`);
 });
 await orders.start();
-let sending: NodeJS.Timeout | undefined;
+let sending: Timer | undefined;
 let lastNumber = 0;
 const underWay = new Set<Promise<void>>();
 
 createInterface({ input: process.stdin }).on('line', (line) => {
   const [verb, to = '', perSecond = '1'] = line.split(' ');
-  if (verb === 'send') sending = setInterval(() => sendOne(to), 1000 / Number(perSecond));
+  if (verb === 'send') keepSending(to, 1000 / Number(perSecond));
   if (verb === 'quiet') void quiet();
   if (verb === 'end') void end();
 });
 process.stdout.write('ready\n');
+
+function keepSending(to: string, everyMs: number): void {
+  sending = io.timers.after(everyMs, () => {
+    sendOne(to);
+    keepSending(to, everyMs);
+  });
+}
 
 function sendOne(to: string): void {
   const number = ++lastNumber;
@@ -48,7 +56,7 @@ function sendOne(to: string): void {
 }
 
 async function quiet(): Promise<void> {
-  clearInterval(sending);
+  sending?.cancel();
   await Promise.all(underWay);
   process.stdout.write(`quiet ${lastNumber}\n`);
 }

@@ -22,6 +22,12 @@ describe('when an address changes', { concurrency: 2, timeout: 120_000 }, () => 
     const tookMs = await story.untilTrafficFlows(10_000);
 
     t.diagnostic(`traffic flowed again after ${(tookMs / 1000).toFixed(1)} s`);
+    await story.untilShown(({ text }) => text.includes('beta at 10.77.0.22'), 10_000);
+    assert.match(
+      story.alpha.describeShown(),
+      /beta at 10\.77\.0\.12.*nothing heard for/,
+      'before that the queue said that the old address is silent',
+    );
     await story.endAndReconcile();
   });
 

@@ -26,9 +26,9 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<S
   process.on('unhandledRejection', onRejection);
   let report: AuditReport | undefined;
   try {
-    const plans = setUp(universe);
-    const nemesis = new Nemesis(universe, chooseRates(universe));
     const safetyMs = options.safetyMs ?? 30_000 * 4 ** world.random.fraction();
+    const plans = setUp(universe, safetyMs);
+    const nemesis = new Nemesis(universe, chooseRates(universe));
     await startAll(universe);
     nemesis.begin();
     watchStates(universe);
@@ -73,7 +73,7 @@ export interface SeedResult {
   readonly lastLines: readonly string[];
 }
 
-function setUp(universe: Universe): MachinePlan[] {
+function setUp(universe: Universe, safetyMs: number): MachinePlan[] {
   const { world } = universe;
   const { random } = world;
   const count = 2 + random.integer(3);
@@ -102,14 +102,14 @@ function setUp(universe: Universe): MachinePlan[] {
   }
   const plans: MachinePlan[] = [];
   for (const machine of universe.machines) {
-    const plan = makePlan(universe, machine.name);
+    const plan = makePlan(universe, machine.name, safetyMs);
     plans.push(plan);
     machine.program = (running) => runPrograms(universe, plan, running);
   }
   return plans;
 }
 
-function makePlan(universe: Universe, name: string): MachinePlan {
+function makePlan(universe: Universe, name: string, safetyMs: number): MachinePlan {
   const { random } = universe.world;
   const isLate = random.fraction() < 0.3;
   const queues = QUEUES.map((queue) => ({
@@ -120,7 +120,7 @@ function makePlan(universe: Universe, name: string): MachinePlan {
   const batchCount = 10 + random.integer(40);
   for (let batch = 0; batch < batchCount; batch++) {
     sends.push({
-      atMs: 40_000 * random.fraction(),
+      atMs: safetyMs * random.fraction(),
       messages: Array.from({ length: 1 + random.integer(random.fraction() < 0.1 ? 12 : 4) }, () =>
         chooseMessage(universe, name),
       ),

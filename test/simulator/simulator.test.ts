@@ -5,26 +5,37 @@ import { Coverage } from './coverage.ts';
 import { findPlanted } from './find-planted.ts';
 import { PLANTED_BUGS } from './planted-bugs.ts';
 import { runSeed } from './run-seed.ts';
+import type { SeedReport } from './seed-worker.ts';
+import { runSeeds } from './worker-pool.ts';
 
 const SEED_COUNT = 200;
 const PLANTED_SEEDS_MAX = 2_000;
 
 test(`whatever happens to machines, disks, networks and names: nothing is lost, doubled or reordered, and all of it arrives (${SEED_COUNT} seeds)`, async () => {
   const coverage = new Coverage();
-  const sums = { sent: 0, arrived: 0, deadLettered: 0 };
-  for (let seed = 1; seed <= SEED_COUNT; seed++) {
-    const { failure, lastLines, report, coverage: reached } = await runSeed(seed);
-    const again = `npm run simulate -- --seed ${seed} --trace`;
-    assert.equal(failure, undefined, `${again}\n${failure?.check}: ${failure?.text}\n${lastLines.join('\n')}`);
-    coverage.add(reached.toJSON());
-    sums.sent += report?.sent ?? 0;
-    sums.arrived += report?.arrived ?? 0;
-    sums.deadLettered += report?.deadLettered ?? 0;
-  }
+  const sums: Record<string, number> = {};
+  let failed: SeedReport | undefined;
+  // In processes of their own: on two cores, and without what the test runner does at every promise.
+  await runSeeds({
+    workerUrl: new URL('./seed-worker.ts', import.meta.url),
+    firstSeed: 1,
+    seedCount: SEED_COUNT,
+    done: (report) => {
+      coverage.add(report.coverage);
+      for (const [name, count] of Object.entries(report.sums)) sums[name] = (sums[name] ?? 0) + count;
+      if (report.failure === undefined) return undefined;
+      failed = report;
+      return 'stop';
+    },
+  });
+  const { seed, failure, lastLines } = failed ?? {};
+  const again = `npm run simulate -- --seed ${seed} --trace`;
+  assert.equal(failure, undefined, `${again}\n${failure?.check}: ${failure?.text}\n${lastLines?.join('\n')}`);
+  const { sent = 0, arrived = 0, deadLettered = 0 } = sums;
   // A run in which nothing is sent, or no harm is done, would prove nothing.
-  assert.ok(sums.sent > 100 * SEED_COUNT, `only ${sums.sent} messages were sent`);
-  assert.ok(sums.arrived > 50 * SEED_COUNT, `only ${sums.arrived} messages arrived`);
-  assert.ok(sums.deadLettered > 0);
+  assert.ok(sent > 100 * SEED_COUNT, `only ${sent} messages were sent`);
+  assert.ok(arrived > 50 * SEED_COUNT, `only ${arrived} messages arrived`);
+  assert.ok(deadLettered > 0);
   for (const event of ['PEER_LOST_DATA', 'STREAM_REGRESSION', 'PEER_STORE_REPLACED']) {
     assert.ok(coverage.of(`reconcile ${event}`) > 0, `no run came through ${event}`);
   }

@@ -53,6 +53,24 @@ test('an exception that nobody catches, and a loop in which no time passes, end 
   other.process.io.timers.after(1, again);
   await other.world.run(10);
   assert.equal(other.world.failure?.check, 'livelock');
+  const third = setup();
+  const atOnce = (): void => void third.process.io.timers.after(0, atOnce);
+  atOnce();
+  await third.world.run(10);
+  assert.equal(third.world.failure?.check, 'livelock');
+});
+
+test('a delay that is next to nothing is one: time passes', async () => {
+  const { world, process } = setup();
+  await world.run(137_000);
+  let ranCount = 0;
+  const again = (): void => {
+    ranCount++;
+    process.io.timers.after(Number.MIN_VALUE, again);
+  };
+  again();
+  await world.run(137_001);
+  assert.ok(ranCount > 500 && ranCount < 2_000);
 });
 
 test('a promise that does not settle in its time is a failure of liveness', async () => {

@@ -16,6 +16,8 @@ export class World {
   eventCount = 0;
   #nowMs = 0;
   #order = 0;
+  /** Events in a row without any time between them. */
+  #stillCount = 0;
   readonly #heap: Event[] = [];
   #soon: (() => void)[] = [];
   #failure: SimulationFailure | undefined;
@@ -46,7 +48,9 @@ export class World {
   }
 
   at(delayMs: number, action: () => void): Event {
-    const event: Event = { dueMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, action, isOver: false };
+    // As real timers, which count in whole milliseconds: what comes later really does, whatever rounding left of the delay.
+    const laterMs = delayMs > 0 ? Math.max(DELAY_MS_MIN, delayMs) : 0;
+    const event: Event = { dueMs: this.#nowMs + laterMs, order: this.#order++, action, isOver: false };
     this.#push(event);
     return event;
   }
@@ -65,6 +69,8 @@ export class World {
         this.#nowMs = Math.max(this.#nowMs, untilMs);
         return;
       }
+      this.#stillCount = event.dueMs > this.#nowMs ? 0 : this.#stillCount + 1;
+      if (this.#stillCount > SOON_TURNS_MAX) this.fail('livelock', `after ${SOON_TURNS_MAX} timers no time has passed`);
       this.#nowMs = Math.max(this.#nowMs, event.dueMs);
       event.isOver = true;
       this.#act(event.action);
@@ -185,3 +191,4 @@ function nextTurn(): Promise<void> {
 }
 
 const SOON_TURNS_MAX = 50_000;
+const DELAY_MS_MIN = 0.001;

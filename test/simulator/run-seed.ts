@@ -233,7 +233,7 @@ function checkStatus(universe: Universe, where: string, status: OutgoingStatus):
   if (needsBackoff(status) && (nextAttemptInMs ?? 0) > pauseMsMax) {
     world.fail('backoff', `${queue} of ${where} waits ${nextAttemptInMs} ms before attempt ${status.attempt}: ${text}`);
   }
-  // With LOCAL_STORE the stream tries again by itself, and says so.
+  // After an outcome that stays unknown (LOCAL_STORE) only a new start of the process helps.
   const needsTime = state === 'WAITING' || state === 'REFUSED' || state === 'PAUSED_BY_PEER';
   if (needsTime && reason !== 'LOCAL_STORE' && nextAttemptInMs === undefined) {
     world.fail('I10 no next attempt', `${queue} of ${where} is ${state} (${reason}) and never tries again: ${text}`);

@@ -13,6 +13,7 @@ export class FakeStream implements OutgoingStream {
   /** Messages stay unacknowledged, as under load. */
   isLoaded = false;
   state: StreamView['state'] = 'detached';
+  failure: StreamView['failure'];
   link: Link | undefined;
   channel = 0;
   attachments = 0;
@@ -38,7 +39,7 @@ export class FakeStream implements OutgoingStream {
       acknowledged: this.delivered.length,
       lastAcknowledgedMs: this.delivered.at(-1)?.atMs,
       epoch: 'epoch',
-      failure: undefined,
+      failure: this.failure,
     };
   }
 

@@ -66,8 +66,10 @@ function stateOf(peer: PeerView, peerStream: PeerStream, nowMs: number): StateFi
     return { state: 'ON_HOLD', reason: hold.reason, text, nextAttemptInMs: undefined };
   }
   if (state === 'failed') {
-    const text = `The store of this machine: ${failure ?? 'it failed'}; the stream tries again by itself.`;
-    return { state: 'WAITING', reason: 'LOCAL_STORE', text, nextAttemptInMs: undefined };
+    const nextAttemptInMs = failure?.retryAtMs === undefined ? undefined : Math.max(0, failure.retryAtMs - nowMs);
+    const next = nextAttemptInMs === undefined ? '' : ` Tried again in ${seconds(nextAttemptInMs)}.`;
+    const text = `The store of this machine: ${failure?.text ?? 'it failed.'}${next}`;
+    return { state: 'WAITING', reason: 'LOCAL_STORE', text, nextAttemptInMs };
   }
   if (peer.doing.kind === 'connected') return onLink(peer, peer.doing.link, peerStream, nowMs);
   if (state === 'paused' && !wantsLink(peerStream, nowMs)) return paused(peer, peerStream, nowMs);

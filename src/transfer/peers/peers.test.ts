@@ -33,6 +33,15 @@ describe('a peer', () => {
     await story.until('delivered', () => stream.delivered.length === 2, 100);
   });
 
+  test('with a store that fails here says so, and when it is tried again', async () => {
+    const { story, stream } = await connected();
+    stream.state = 'failed';
+    stream.failure = { text: 'The disk is slow.', retryAtMs: story.io.clock.monotonicNowMs() + 4_000 };
+    const passing = story.status('orders@beta');
+    assert.deepEqual([passing.state, passing.reason, passing.nextAttemptInMs], ['WAITING', 'LOCAL_STORE', 4_000]);
+    assert.equal(passing.text, 'The store of this machine: The disk is slow. Tried again in 4.0 s.');
+  });
+
   test('keeps its link while a stream waits for an acknowledgement', async () => {
     const { story } = await connected({ isLoaded: true });
     await story.advance(600_000);

@@ -57,7 +57,7 @@ class Stream implements OutgoingStream {
     this.#holds = new HoldChanges(ledger, options.io.clock, () => this.#step());
     this.#stopListening = options.queue.listen(() => this.#queueChanged());
     this.#units = new UnitFollower({
-      timers: options.io.timers,
+      io: options.io,
       goOn: () => this.#goOn(),
       failed: (error, text) => this.#failed(error, text),
     });

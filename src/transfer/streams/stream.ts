@@ -47,8 +47,8 @@ export interface StreamView {
   /** Monotonic. */
   readonly lastAcknowledgedMs: number | undefined;
   readonly epoch: string | undefined;
-  /** What went wrong here (the store), while `failed`; the stream tries again by itself. */
-  readonly failure: string | undefined;
+  /** What went wrong here (the store), while `failed`, and when it is tried again (monotonic). */
+  readonly failure: { readonly text: string; readonly retryAtMs: number | undefined } | undefined;
 }
 
 /** Shared by all streams of one link, so that together they keep within its window and take turns. */

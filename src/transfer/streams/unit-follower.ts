@@ -1,4 +1,4 @@
-import type { Timer, Timers } from '../../io/io.ts';
+import type { Io, Timer } from '../../io/io.ts';
 import { isOutcomeUnknown } from '../../transactions/outcome-unknown.ts';
 
 /**
@@ -10,7 +10,7 @@ import { isOutcomeUnknown } from '../../transactions/outcome-unknown.ts';
  */
 export class UnitFollower {
   readonly #host: UnitHost;
-  #trouble: string | undefined;
+  #trouble: Trouble | undefined;
   #retry: Timer | undefined;
   #isHopeless = false;
   #hasGivenUp = false;
@@ -20,8 +20,8 @@ export class UnitFollower {
     this.#host = host;
   }
 
-  /** Why nothing can be written now. */
-  get trouble(): string | undefined {
+  /** Why nothing can be written now, and when that is tried again. */
+  get trouble(): Trouble | undefined {
     return this.#trouble;
   }
 
@@ -44,14 +44,11 @@ export class UnitFollower {
   }
 
   failed(error: unknown): void {
-    this.#trouble = error instanceof Error ? error.message : String(error);
+    const text = error instanceof Error ? error.message : String(error);
     this.#retry?.cancel();
     this.#isHopeless ||= isOutcomeUnknown(error);
-    if (!this.#isHopeless && !this.#hasGivenUp) {
-      const delayMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** this.#failures++);
-      this.#retry = this.#host.timers.after(delayMs, () => this.retryNow());
-    }
-    this.#host.failed(error, this.#trouble);
+    this.#trouble = { text, retryAtMs: this.#isHopeless || this.#hasGivenUp ? undefined : this.#planRetry() };
+    this.#host.failed(error, text);
   }
 
   retryNow(): void {
@@ -61,14 +58,27 @@ export class UnitFollower {
     this.#host.goOn();
   }
 
+  #planRetry(): number {
+    const { clock, timers } = this.#host.io;
+    const delayMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** this.#failures++);
+    this.#retry = timers.after(delayMs, () => this.retryNow());
+    return clock.monotonicNowMs() + delayMs;
+  }
+
   giveUp(): void {
     this.#hasGivenUp = true;
     this.#retry?.cancel();
   }
 }
 
+export interface Trouble {
+  readonly text: string;
+  /** Monotonic; undefined when only a new start of the process helps. */
+  readonly retryAtMs: number | undefined;
+}
+
 export interface UnitHost {
-  readonly timers: Timers;
+  readonly io: Io;
   /** A unit has committed, or it is time to try again. */
   goOn(): void;
   failed(error: unknown, text: string): void;

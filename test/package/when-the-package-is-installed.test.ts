@@ -102,7 +102,7 @@ describe('when the package is installed in an empty project', () => {
   test('nothing is published but programs, declarations and documents', () => {
     const strangers = installed.files.filter(
       (path) =>
-        !/^(?:dist\/.+\.(?:js|d\.ts)|bin\/posthorn\.js|package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/errors\.md)$/.test(
+        !/^(?:dist\/.+\.(?:js|d\.ts)|bin\/posthorn\.js|package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/(?:errors|troubleshooting|between-machines)\.md)$/.test(
           path,
         ),
     );

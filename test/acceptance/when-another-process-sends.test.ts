@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { Endpoint } from '../../src/endpoint/endpoint.ts';
 import { openQueueManager } from '../../src/operations/open-queue-manager.ts';
 import type { QueueManager } from '../../src/queues/queue-manager.ts';
+import { browseAll } from '../support/browse-all.ts';
 import { fixture, startFixture, startPosthorn, temporaryDirectory } from '../support/command-line.ts';
 import { idsIn } from '../support/failed-orders.ts';
 
@@ -15,8 +16,7 @@ function numbersOf(stdout: string): string[] {
 }
 
 async function ids(manager: QueueManager, queue: string): Promise<string[]> {
-  const page = await manager.browse({ queue, countMax: 10_000 });
-  return page.messages.map(({ id }) => id);
+  return (await browseAll(manager, queue)).map(({ id }) => id);
 }
 
 describe('when another process sends', { concurrency: 2 }, () => {
@@ -30,8 +30,7 @@ describe('when another process sends', { concurrency: 2 }, () => {
       manager.status().map(({ queue }) => queue),
       ['sales'],
     );
-    const page = await manager.browse({ queue: 'sales', countMax: 3000 });
-    assert.deepEqual(page.messages.map(({ id }) => id).slice(0, 3), ['order-0', 'order-1', 'order-2']);
+    assert.deepEqual((await ids(manager, 'sales')).slice(0, 3), ['order-0', 'order-1', 'order-2']);
     assert.equal(manager.status()[0]?.messages, 2000);
     const leftovers = await manager.readState({ prefix: 'sent/', countMax: 10 });
     assert.deepEqual(leftovers.entries, [], 'names of sends are forgotten when their answers arrived');

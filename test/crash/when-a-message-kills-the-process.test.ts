@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { Header } from '../../src/message/headers.ts';
 import { openQueueManager } from '../../src/operations/open-queue-manager.ts';
 import { DEATHS_MAX } from '../../src/pipeline/behaviors/reject-process-killer.ts';
+import { browseAll } from '../support/browse-all.ts';
 import { LifeProcess } from './life-process.ts';
 
 /** More than the 64 that run when the killer strikes. */
@@ -62,10 +63,9 @@ async function liveUntilDone(directory: string, how: string): Promise<number> {
 
 async function readResult(directory: string) {
   const manager = await openQueueManager({ directory, machine: 'crash' });
-  const read = async (queue: string) => (await manager.browse({ queue, countMax: 1000, withBodies: true })).messages;
   const numberOf = (body: Uint8Array | undefined): number => JSON.parse(Buffer.from(body ?? []).toString()).number;
-  const done = (await read('done')).map(({ body }) => numberOf(body)).sort((left, right) => left - right);
-  const failed = (await read('error')).map(({ headers, body }) => ({
+  const done = (await browseAll(manager, 'done')).map(({ body }) => numberOf(body)).sort((left, right) => left - right);
+  const failed = (await browseAll(manager, 'error')).map(({ headers, body }) => ({
     number: numberOf(body),
     reason: headers?.[Header.failureReason],
     deaths: headers?.[Header.deaths],

@@ -8,6 +8,7 @@ import type { EndpointEventName, EndpointEvents } from '../../src/recoverability
 import type { Unit } from '../../src/store/store.ts';
 import { TestMachine } from '../../src/testing/test-machine.ts';
 import type { OutgoingMessage } from '../../src/transport/transport.ts';
+import { browseAll } from './browse-all.ts';
 
 /** Endpoints on a machine in memory whose clock stands still until the story moves it. */
 export class EndpointStory implements AsyncDisposable {
@@ -88,11 +89,13 @@ export class EndpointStory implements AsyncDisposable {
     return this.manager.status().find((each) => each.queue === queue);
   }
 
-  /** What stands in a queue, in order, without receiving; at most 1,000. */
+  /** What stands in a queue, in order, without receiving. */
   async messagesIn(queue: string): Promise<readonly SeenMessage[]> {
     if (!this.manager.hasQueue(queue)) return [];
-    const page = await this.manager.browse({ queue, countMax: 1000, withBodies: true });
-    return page.messages.map(({ headers, body }) => ({ headers: headers ?? {}, body: Buffer.from(body ?? []) }));
+    return (await browseAll(this.manager, queue)).map(({ headers, body }) => ({
+      headers: headers ?? {},
+      body: Buffer.from(body ?? []),
+    }));
   }
 
   /** The only message of a queue. */

@@ -5,6 +5,7 @@ import type { QueueStatus } from '../../src/queues/queue-status.ts';
 import type { PlaceKind } from '../../src/store/store.ts';
 import { TestMachine } from '../../src/testing/test-machine.ts';
 import type { Delivery, OutgoingMessage, Receiver } from '../../src/transport/transport.ts';
+import { browseAll } from './browse-all.ts';
 
 /** A queue manager on a machine in memory, with what the stories about queues need to be short. */
 export class QueueStory implements AsyncDisposable {
@@ -99,15 +100,13 @@ export class QueueStory implements AsyncDisposable {
     return status;
   }
 
-  /** Bodies of what waits, in order, without receiving; at most 1,000. */
+  /** Bodies of what waits, in order, without receiving. */
   async waiting(queue: string, kind: PlaceKind = 'queue'): Promise<string[]> {
-    const page = await this.manager.browse({ queue, kind, countMax: 1000, withBodies: true });
-    return page.messages.map(({ body }) => Buffer.from(body ?? []).toString());
+    return (await browseAll(this.manager, queue, kind)).map(({ body }) => Buffer.from(body ?? []).toString());
   }
 
   async headersIn(queue: string): Promise<(Readonly<Record<string, string>> | undefined)[]> {
-    const page = await this.manager.browse({ queue, countMax: 1000 });
-    return page.messages.map(({ headers }) => headers);
+    return (await browseAll(this.manager, queue)).map(({ headers }) => headers);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,6 +3,7 @@ import type { Failpoint } from '../../../src/io/failpoint.ts';
 import { silentLogger } from '../../../src/io/logger.ts';
 import { openQueueManager } from '../../../src/operations/open-queue-manager.ts';
 import type { QueueManager } from '../../../src/queues/queue-manager.ts';
+import { browseAll } from '../../support/browse-all.ts';
 import { type End, LifeProcess } from '../life-process.ts';
 import { readContents } from './contents.ts';
 import { freePlace, type Place } from './free-place.ts';
@@ -72,8 +73,7 @@ export class KilledOnce implements AsyncDisposable {
 
   /** Ids in the queue `done` of the machine that lives on, in order. */
   async doneAtTheOther(): Promise<string[]> {
-    const { messages } = await this.other.browse({ queue: QUEUES.done, countMax: 1000 });
-    return messages.map(({ id }) => id);
+    return (await browseAll(this.other, QUEUES.done)).map(({ id }) => id);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -51,11 +51,13 @@ export class Arrivals {
 
   #noQueue(name: string): DeliverAnswer {
     const { openForMs, missingQueueGraceMs, names } = this.#owner;
-    if (!isOutgoingName(name) && openForMs() < missingQueueGraceMs) {
-      const text = `There is no queue '${name}' on machine '${names.machine}' yet; it has only just started.`;
-      return { kind: 'later', code: 'QUEUE_NOT_YET_THERE', text };
-    }
-    return refused('NACK_BAD_DST_Q', `There is no queue '${name}' on machine '${names.machine}'.`);
+    const where = `There is no queue '${name}' on machine '${names.machine}'`;
+    if (isOutgoingName(name)) return refused('NACK_BAD_DST_Q', `${where}.`);
+    // While the disk is full no endpoint can make its queue: that it is missing says nothing yet.
+    const diskFull = this.#diskFull();
+    if (diskFull !== undefined) return diskFull;
+    if (openForMs() >= missingQueueGraceMs) return refused('NACK_BAD_DST_Q', `${where}.`);
+    return { kind: 'later', code: 'QUEUE_NOT_YET_THERE', text: `${where} yet; it has only just started.` };
   }
 
   #notAllowed(queue: Queue, fromMachine: string): DeliverAnswer | undefined {
@@ -92,11 +94,15 @@ export class Arrivals {
     return undefined;
   }
 
-  #noRoom(queue: Queue, message: ArrivedMessage): DeliverAnswer | undefined {
+  #diskFull(): DeliverAnswer | undefined {
     const { names, storeCondition } = this.#owner;
-    if (storeCondition().state === 'full') {
-      return { kind: 'later', code: 'STORE_FULL', text: `The disk of machine '${names.machine}' is full.` };
-    }
+    if (storeCondition().state !== 'full') return undefined;
+    return { kind: 'later', code: 'STORE_FULL', text: `The disk of machine '${names.machine}' is full.` };
+  }
+
+  #noRoom(queue: Queue, message: ArrivedMessage): DeliverAnswer | undefined {
+    const diskFull = this.#diskFull();
+    if (diskFull !== undefined) return diskFull;
     const { quotaMessages, quotaBytes } = queue.settings;
     const count = usedMessages(queue);
     if (quotaMessages !== undefined && count + 1 > quotaMessages)

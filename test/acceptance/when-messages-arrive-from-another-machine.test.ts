@@ -202,6 +202,8 @@ describe('when messages arrive from another machine', () => {
     };
     const answer = door.deliver(message, work);
     assert.equal(codeOf(answer), 'later STORE_FULL');
+    const missing = door.deliver({ ...message, queue: 'not-yet-made' }, work);
+    assert.equal(codeOf(missing), 'later STORE_FULL', 'a queue that nobody can make now is not missing for good');
     work.rollback();
     assert.equal(manager.status()[0]?.messages, messages);
   });

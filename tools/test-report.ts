@@ -4,7 +4,15 @@ import type { TestFileResult } from './run-test-file.ts';
  * What a machine may lack (see test/support/capabilities.ts). A test that needs one skips with the text
  * `capability <name> missing: <reason>`; the names in POSTHORN_REQUIRE may not be missing.
  */
-export const CAPABILITIES: readonly string[] = ['netns', 'terminal', 'tmpfs', 'sync-faults', 'postgres', 'mariadb'];
+export const CAPABILITIES: readonly string[] = [
+  'netns',
+  'own-address',
+  'terminal',
+  'tmpfs',
+  'sync-faults',
+  'postgres',
+  'mariadb',
+];
 
 /** The names in POSTHORN_REQUIRE, and those among them that nothing knows. */
 export function readRequired(value: string | undefined): { readonly names: string[]; readonly unknown: string[] } {

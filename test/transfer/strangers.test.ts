@@ -3,11 +3,12 @@ import { X509Certificate } from 'node:crypto';
 import { connect as connectPlain, createServer, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { Header } from '../../src/message/headers.ts';
 import type { QueueManager } from '../../src/queues/queue-manager.ts';
 import type { RefusedConnection } from '../../src/transfer/incoming-status.ts';
+import { requireCapability } from '../support/capabilities.ts';
 import { makeTestAuthority, type TestMaterial, writeTlsFiles } from '../support/certificates.ts';
 import { LoopbackMachines } from '../support/loopback-machines.ts';
 import { shownIncoming, shownOutgoing } from '../support/shown.ts';
@@ -251,8 +252,8 @@ describe('certificates that are replaced while machines run', () => {
 
 describe('plain text', () => {
   test('beyond loopback is refused before a byte is sent, with the mend', async (t) => {
-    const address = ownAddress(t);
-    if (address === undefined) return;
+    if (!requireCapability(t, 'own-address', whyNoOwnAddress)) return;
+    const address = ownAddress() as string;
     let connections = 0;
     const server = createServer(() => connections++);
     await new Promise<void>((resolve) => server.listen(0, address, resolve));
@@ -272,8 +273,8 @@ describe('plain text', () => {
   });
 
   test('is listened to on loopback alone, and nowhere else when an address beyond it is asked for', async (t) => {
-    const address = ownAddress(t);
-    if (address === undefined) return;
+    if (!requireCapability(t, 'own-address', whyNoOwnAddress)) return;
+    const address = ownAddress() as string;
     await using machines = new LoopbackMachines();
     await machines.start('beta', { listen: { port: machines.port } });
     const { listeners } = await shownIncoming(machines.directory('beta'));
@@ -291,12 +292,14 @@ describe('plain text', () => {
   });
 });
 
-/** An address of this machine that is not loopback; without one there is nothing to show. */
-function ownAddress(t: TestContext): string | undefined {
+/** An address of this machine that is not loopback. */
+function ownAddress(): string | undefined {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  const own = all.find(({ family, internal }) => family === 'IPv4' && !internal);
-  if (own === undefined) t.skip('this machine has no address but loopback');
-  return own?.address;
+  return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
+}
+
+function whyNoOwnAddress(): string | undefined {
+  return ownAddress() === undefined ? 'this machine has no address but loopback' : undefined;
 }
 
 async function latestRefusal(machines: LoopbackMachines): Promise<RefusedConnection> {

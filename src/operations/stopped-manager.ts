@@ -1,5 +1,7 @@
 import type { Io, Timer } from '../io/io.ts';
+import { PosthornError } from '../message/posthorn-error.ts';
 import { QueueManager } from '../queues/queue-manager.ts';
+import { readNetworkSettings } from '../transfer/network-options.ts';
 import { LocalOperations, readMachine } from './local-operations.ts';
 import type { ManagerDescription, OperationName } from './operations.ts';
 import { pingFromStopped } from './ping-from-stopped.ts';
@@ -77,6 +79,7 @@ export class StoppedManager {
     const manager = await QueueManager.open({
       directory: this.#directory,
       io: this.#io,
+      aliases: await aliasesOf(this.#directory),
       purpose: 'cli',
       waitForOwnerMs: 0,
     });
@@ -87,6 +90,16 @@ export class StoppedManager {
 
   #nowMs(): number {
     return this.#io.clock.monotonicNowMs();
+  }
+}
+
+/** None when the settings cannot be read: verbs that need them say why, and the others work without. */
+async function aliasesOf(directory: string): Promise<readonly string[]> {
+  try {
+    return (await readNetworkSettings(directory)).aliases;
+  } catch (error) {
+    if (error instanceof PosthornError) return [];
+    throw error;
   }
 }
 

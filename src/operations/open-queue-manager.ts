@@ -41,26 +41,11 @@ export async function openQueueManager(options: ServedQueueManagerOptions): Prom
   try {
     const logger = options.logger ?? stderrLogger();
     const transfer = options.network === false ? undefined : await startTransfer(manager, settings, io, logger);
-    await startControlServer(manager, transfer, io, options.onFailure ?? warn);
+    await startControlServer({ manager, transfer, io, socketPath, report: options.onFailure ?? warn });
     return manager;
   } catch (error) {
     await manager.close();
     throw error;
-  }
-
-  async function startControlServer(
-    served: QueueManager,
-    transfer: TransferOperations | undefined,
-    doors: Io,
-    report: (error: unknown, doing: string) => void,
-  ): Promise<void> {
-    try {
-      const server = await ControlServer.start(served, doors, socketPath, transfer);
-      served.beforeClose(() => server.stop());
-      server.forgetOldSends().catch((error: unknown) => report(error, 'forgetting old sends of other processes'));
-    } catch (error) {
-      report(error, 'opening the control socket');
-    }
   }
 }
 
@@ -88,6 +73,23 @@ async function startTransfer(
   });
   manager.beforeClose(() => transfer.stop());
   return transfer;
+}
+
+async function startControlServer(parts: {
+  readonly manager: QueueManager;
+  readonly transfer: TransferOperations | undefined;
+  readonly io: Io;
+  readonly socketPath: string;
+  report(error: unknown, doing: string): void;
+}): Promise<void> {
+  const { manager, transfer, io, socketPath, report } = parts;
+  try {
+    const server = await ControlServer.start(manager, io, socketPath, transfer);
+    manager.beforeClose(() => server.stop());
+    server.forgetOldSends().catch((error: unknown) => report(error, 'forgetting old sends of other processes'));
+  } catch (error) {
+    report(error, 'opening the control socket');
+  }
 }
 
 function networkOptionsOf(options: NetworkOptions): NetworkOptions {

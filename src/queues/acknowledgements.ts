@@ -13,8 +13,8 @@ import type { QueueSet } from './queue-set.ts';
 /**
  * Tells administration queues what became of messages whose senders asked (MSMQ's acknowledgements).
  *
- * An acknowledgement is an ordinary message with an empty object as its body, sent in the unit that decides: it is there if and only if what
- * it tells has happened. It asks for no acknowledgement itself, so none causes another.
+ * An acknowledgement is an ordinary message with an empty object as its body, sent in the unit that decides: it is there if
+ * and only if what it tells has happened. It asks for no acknowledgement itself, so none causes another.
  */
 export class Acknowledgements {
   readonly #queues: QueueSet;

@@ -5,8 +5,8 @@ import type { IncomingRow } from './stream-rows.ts';
  * What the receiver answers to an ATTACH, from what is durable. Pure.
  *
  * Two things prove that the sender's store went back in time although the sequences fit: there is a later epoch of the
- * stream, made by that store, of which it does not know (former-epochs.ts marks the row); or it asks for refusals that it once had settled, and which were
- * forgotten here because of that. Then the answer has no digest, which the sender takes for a difference (reconcile.ts):
+ * stream, made by that store, of which it does not know (former-epochs.ts marks the row); or it asks for refusals that it
+ * once had settled, and which were forgotten here because of that. Then the answer has no digest, which the sender takes for a difference (reconcile.ts):
  * it begins a new epoch and marks what it sends. Otherwise a message could arrive twice unmarked, or be lost because its
  * refusal was.
  */

@@ -110,7 +110,7 @@ describe('when operators look at machines', { concurrency: 2 }, () => {
     await using machines = new LoopbackMachines();
     await machines.start('alpha');
     await machines.posthorn('alpha', 'send', 'billing@beta', '--body', '{}');
-    const command = `stty rows 20 cols 80; "${process.execPath}" --conditions=posthorn-source bin/posthorn.js outgoing --watch --directory "${machines.directory('alpha')}"; echo "ended with $?"; stty -a`;
+    const command = `trap : INT; stty rows 20 cols 80; "${process.execPath}" --conditions=posthorn-source bin/posthorn.js outgoing --watch --directory "${machines.directory('alpha')}"; echo "ended with $?"; stty -a`;
     const terminal = startProgram('script', ['-qec', command, '/dev/null']);
     await terminal.says('Control-C ends it');
     assert.ok(terminal.stdout.includes(ENTER_SCREEN));

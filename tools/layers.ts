@@ -23,6 +23,21 @@ export const LAYERS: readonly Layer[] = [
     holds: 'machine to machine: outgoing queues, streams, links, listener',
   },
   {
+    folder: 'resources/shared',
+    mayImport: ['message', 'io', 'transactions'],
+    holds: 'what resource managers have in common: guards, deadlines, the look at a silent session',
+  },
+  {
+    folder: 'resources/postgres',
+    mayImport: ['message', 'io', 'transactions', 'resources/shared'],
+    holds: 'PostgreSQL as a resource manager',
+  },
+  {
+    folder: 'resources/mysql',
+    mayImport: ['message', 'io', 'transactions', 'resources/shared'],
+    holds: 'MariaDB and MySQL as resource managers',
+  },
+  {
     folder: 'routing',
     mayImport: ['message', 'transport'],
     mayImportTypesOf: ['transactions'],

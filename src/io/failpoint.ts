@@ -72,7 +72,46 @@ export const TRANSFER_FAILPOINTS = [
   'transfer.after-dead-letter',
 ] as const;
 
-export type Failpoint = (typeof FAILPOINTS)[number] | (typeof TRANSFER_FAILPOINTS)[number];
+/** Those of transactions that take databases along, and of their recovery; passed only where there is a database. */
+export const TRANSACTION_FAILPOINTS = [
+  // Both protocols: the handlers are done.
+  'transaction.before-end',
+  // Marker row: STAGE, the database's commit, APPLY, and the marker's deletion; or the proven no.
+  'transaction.before-stage',
+  'transaction.staged-before-commit',
+  'transaction.committed-before-apply',
+  'transaction.applied',
+  'transaction.before-marker-deleted',
+  'transaction.after-marker-deleted',
+  'transaction.refused-before-discard',
+  // Two-phase commit: prepare, DECIDE, commit, RELEASE. The per-branch ones are passed once for each branch.
+  'transaction.before-prepare',
+  'transaction.branch-prepared',
+  'transaction.prepared-before-decision',
+  'transaction.decided-before-commit',
+  'transaction.branch-committed',
+  'transaction.committed-before-release',
+  'transaction.released',
+  // Recovery.
+  'recovery.before-epoch',
+  'recovery.after-epoch',
+  'recovery.after-witness',
+  'recovery.scanned',
+  'recovery.before-finish',
+  'recovery.finished-before-noted',
+  'recovery.before-fence',
+  'recovery.fenced-before-discard',
+  'recovery.fenced-before-apply',
+  'recovery.discarded',
+  'recovery.before-abort-row-deleted',
+  'recovery.after-abort-row-deleted',
+  'recovery.before-end',
+] as const;
+
+export type Failpoint =
+  | (typeof FAILPOINTS)[number]
+  | (typeof TRANSFER_FAILPOINTS)[number]
+  | (typeof TRANSACTION_FAILPOINTS)[number];
 
 /** What `failpoint` writes to standard error before it kills. */
 export const FAILPOINT_REACHED = 'POSTHORN_FAILPOINT reached';

@@ -41,14 +41,14 @@ export class StoreSyncFailed extends StoreError {
 /** Whether a unit of work is in the store cannot be told now. It must be treated neither as done nor as not done. */
 export class OutcomeUnknown extends StoreError {
   readonly code = 'OUTCOME_UNKNOWN';
-  readonly values: readonly [string];
+  readonly values: readonly [string, string];
 
-  constructor(why: string) {
-    super(
-      `Whether this unit of work is in the store is unknown: ${why}.`,
-      'Open the directory again: what is in it then is the truth. Do not repeat the work before.',
-    );
-    this.values = [why];
+  constructor(
+    why: string,
+    mend = 'Open the directory again: what is in it then is the truth. Do not repeat the work before.',
+  ) {
+    super(`Whether this unit of work took effect is unknown: ${why}.`, mend);
+    this.values = [why, mend];
   }
 }
 

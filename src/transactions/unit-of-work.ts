@@ -77,8 +77,39 @@ export class UnitOfWork {
 export type Outcome = 'committed' | 'rolledBack' | 'unknown';
 export type UnitOfWorkState = 'active' | 'committing' | Outcome;
 
-/** Takes part in a unit of work. `ended` must not throw. */
+/**
+ * Takes part in a unit of work. `ended` must not throw.
+ *
+ * What can take part in a transaction that is decided in a database (see `stepped-work.ts`) has one of the two optional
+ * members; what has neither contributes to the last unit, and is forgotten when another process finishes the transaction.
+ */
 export interface Participant {
   contribute(operations: Operation[]): void;
   ended(outcome: Outcome): void;
+  /**
+   * A send: writes the message down without a place in its queue. After that, `contribute` gives it its place, and `drop`
+   * takes it away instead.
+   */
+  hold?(operations: Operation[]): HeldSend;
+  drop?(operations: Operation[]): void;
+  /** What another process needs to contribute in its stead. */
+  describe?(): DescribedPart;
 }
+
+/** A send that is stored and visible to nobody. Plain data: it stands in the record of its transaction. */
+export interface HeldSend {
+  /** Position in the place of held sends. */
+  readonly position: number;
+  /** `queue` of this machine, or `queue@machine`. */
+  readonly queue: string;
+  readonly priority: number;
+  readonly isDelayed: boolean;
+  /** Steady time. Of a delayed message when it is due, else when it expires. */
+  readonly deadlineMs?: number;
+  /** Headers and body. */
+  readonly byteCount: number;
+}
+
+export type DescribedPart =
+  | { readonly kind: 'input'; readonly queue: string; readonly position: number }
+  | { readonly kind: 'state'; readonly key: string; readonly value?: string };

@@ -1,5 +1,5 @@
 import type { QueueSettings } from '../queues/queue-status.ts';
-import type { PlaceKind } from '../store/store.ts';
+import type { QueuePlaceKind } from '../store/store.ts';
 import type { IncomingStatus } from '../transfer/incoming-status.ts';
 import type { OutgoingState, OutgoingStatus } from '../transfer/outgoing-status.ts';
 import type { PingReport } from '../transfer/ping-report.ts';
@@ -124,7 +124,7 @@ export interface QueueDescription {
 export interface ReadRequest {
   readonly queue: string;
   /** Default `queue`: the waiting ones. */
-  readonly kind?: PlaceKind | undefined;
+  readonly kind?: QueuePlaceKind | undefined;
   readonly filter?: MessageFilter | undefined;
   readonly afterPosition?: number | undefined;
   readonly sequenceMax?: number | undefined;
@@ -152,7 +152,7 @@ export interface GroupPage extends PageEnd {
 
 export interface FindRequest {
   readonly queue: string;
-  readonly kind?: PlaceKind | undefined;
+  readonly kind?: QueuePlaceKind | undefined;
   /** The id, or at least its first `ID_PREFIX_LENGTH_MIN` characters. */
   readonly id: string;
   readonly afterPosition?: number | undefined;
@@ -173,7 +173,7 @@ export interface StartReturnRequest {
 
 export interface PurgeRequest {
   readonly queue: string;
-  readonly kind?: PlaceKind | undefined;
+  readonly kind?: QueuePlaceKind | undefined;
   readonly filter?: MessageFilter | undefined;
   readonly afterPosition?: number | undefined;
   readonly sequenceMax: number;

@@ -1,6 +1,6 @@
 import { Header } from '../message/headers.ts';
 import { parseHeaders } from '../message/parse-headers.ts';
-import { type PlaceKind, priorityOf, type Store, type StoredMessage, sequenceOf } from '../store/store.ts';
+import { priorityOf, type QueuePlaceKind, type Store, type StoredMessage, sequenceOf } from '../store/store.ts';
 import type { BrowsedMessage, BrowsePage, BrowseRange, TakenPage } from './browsing.ts';
 import type { Place } from './place.ts';
 import type { Queue } from './queue.ts';
@@ -80,7 +80,7 @@ export class Browser {
 
 const PAGE_BYTES = 1024 * 1024;
 
-function placeOf(queue: Queue, kind: PlaceKind = 'queue'): Place | undefined {
+function placeOf(queue: Queue, kind: QueuePlaceKind = 'queue'): Place | undefined {
   switch (kind) {
     case 'queue':
       return queue.waiting;

@@ -1,11 +1,11 @@
 import type { Headers } from '../message/headers.ts';
-import type { PlaceKind } from '../store/store.ts';
+import type { QueuePlaceKind } from '../store/store.ts';
 import type { Delivery } from '../transport/transport.ts';
 
 /** Which messages of a queue to look at: its waiting ones, its delayed ones or its journal. */
 export interface BrowseRange {
   readonly queue: string;
-  readonly kind?: PlaceKind;
+  readonly kind?: QueuePlaceKind;
   /** Exclusive; from the `lastPosition` of the page before. */
   readonly afterPosition?: number;
   /** Messages with a higher sequence are passed over: how an operation leaves out what arrived after it began. */

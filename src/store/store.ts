@@ -2,7 +2,7 @@
  * The seam between queueing and durable storage. One owner per directory; SQLite behind it today (DESIGN decision 1).
  *
  * Words. A *place* holds messages in ascending *position*: the waiting messages of a queue, its delayed ones, its journal
- * are three places. A position is a number below 2^48: priority in the top 3 bits (inverted, so that 7 sorts first),
+ * are three places; sends that nobody may see yet are in one of their own. A position is a number below 2^48: priority in the top 3 bits (inverted, so that 7 sorts first),
  * below it the *sequence*, given by the queue manager in commit order and never used twice in the life of the directory.
  *
  * Obligations (the conformance suite tests them by number, on the worker and on the calling thread):
@@ -76,13 +76,16 @@ export interface StoreOpened {
   readonly openMs: number;
 }
 
-export type PlaceKind = 'queue' | 'delayed' | 'journal';
+/** The parts of a queue: what waits in it, what is delayed, and its journal. */
+export type QueuePlaceKind = 'queue' | 'delayed' | 'journal';
+/** `held`: one place, of no queue, for sends whose transaction waits for a database. */
+export type PlaceKind = QueuePlaceKind | 'held';
 
 export interface PlaceState {
   /** 1 to 32,767. */
   readonly place: number;
   readonly kind: PlaceKind;
-  /** Name of the queue that the place belongs to. */
+  /** Name of the queue that the place belongs to; empty for held sends. */
   readonly queue: string;
   /** Messages and bytes (headers and body) in it, kept in the same unit as its messages. */
   readonly messageCount: number;

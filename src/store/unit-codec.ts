@@ -304,7 +304,7 @@ const CODE_SET_STATE = 5;
 const CODE_DELETE_STATE = 6;
 const CODE_ADD_TO_COUNTER = 7;
 
-const PLACE_KINDS: readonly PlaceKind[] = ['queue', 'delayed', 'journal'];
+const PLACE_KINDS: readonly PlaceKind[] = ['queue', 'delayed', 'journal', 'held'];
 const PLACE_MAX = 32_767;
 const POSITION_END = 2 ** 48;
 const FIRST_BUFFER_BYTES = 64 * 1024;

@@ -5,7 +5,7 @@ import { Header } from '../message/headers.ts';
 import type { PublishOptions, SendOptions, Sent } from '../pipeline/handler-context.ts';
 import type { BrowsedMessage } from '../queues/browsing.ts';
 import type { QueueManager } from '../queues/queue-manager.ts';
-import type { PlaceKind } from '../store/store.ts';
+import type { QueuePlaceKind } from '../store/store.ts';
 import { BusLife, type EndpointMaker, OUTSIDE } from './bus-life.ts';
 import { NoSuchTestEndpoint, TestBusDisposed } from './errors.ts';
 import { type FailOnceOptions, FaultPlan, type InjectedFault } from './fault-plan.ts';
@@ -213,7 +213,7 @@ export class TestBus implements AsyncDisposable {
    * Messages that are in a queue now, in the order in which they would be received; none when it does not exist. With
    * `queue@machine`: those that wait for that machine.
    */
-  async messagesIn(queue: string, kind: PlaceKind = 'queue'): Promise<WaitingMessage[]> {
+  async messagesIn(queue: string, kind: QueuePlaceKind = 'queue'): Promise<WaitingMessage[]> {
     return (await this.#browse(queue, kind)).map(({ id, headers, body, priority, isLocked }) => ({
       messageId: id,
       type: typeOf(headers),
@@ -308,7 +308,7 @@ export class TestBus implements AsyncDisposable {
     return meant.map(({ body }) => body as InputOf<T>);
   }
 
-  async #browse(queue: string, kind: PlaceKind): Promise<BrowsedMessage[]> {
+  async #browse(queue: string, kind: QueuePlaceKind): Promise<BrowsedMessage[]> {
     if (!this.queueManager.hasQueue(queue)) return [];
     const messages: BrowsedMessage[] = [];
     let afterPosition: number | undefined;

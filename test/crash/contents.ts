@@ -1,5 +1,5 @@
 import type { QueueManager } from '../../src/queues/queue-manager.ts';
-import type { PlaceKind } from '../../src/store/store.ts';
+import type { QueuePlaceKind } from '../../src/store/store.ts';
 import type { Contents } from './verdict.ts';
 import type { Cargo } from './workload.ts';
 
@@ -15,7 +15,7 @@ export async function readContents(manager: QueueManager): Promise<Contents> {
   return contents;
 }
 
-async function readIds(manager: QueueManager, queue: string, kind: PlaceKind): Promise<string[]> {
+async function readIds(manager: QueueManager, queue: string, kind: QueuePlaceKind): Promise<string[]> {
   const ids: string[] = [];
   let afterPosition: number | undefined;
   for (let isLast = false; !isLast; ) {

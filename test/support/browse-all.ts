@@ -1,12 +1,12 @@
 import type { BrowsedMessage } from '../../src/queues/browsing.ts';
 import type { QueueManager } from '../../src/queues/queue-manager.ts';
-import type { PlaceKind } from '../../src/store/store.ts';
+import type { QueuePlaceKind } from '../../src/store/store.ts';
 
 /** Every message of a queue, with its body, in order. A page may end early, by time, on a machine that has its hands full. */
 export async function browseAll(
   manager: QueueManager,
   queue: string,
-  kind: PlaceKind = 'queue',
+  kind: QueuePlaceKind = 'queue',
 ): Promise<readonly BrowsedMessage[]> {
   const messages: BrowsedMessage[] = [];
   let afterPosition: number | undefined;

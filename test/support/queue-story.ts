@@ -2,7 +2,7 @@ import { Header, headersOf } from '../../src/message/headers.ts';
 import { parseHeaders } from '../../src/message/parse-headers.ts';
 import type { QueueManager } from '../../src/queues/queue-manager.ts';
 import type { QueueStatus } from '../../src/queues/queue-status.ts';
-import type { PlaceKind } from '../../src/store/store.ts';
+import type { QueuePlaceKind } from '../../src/store/store.ts';
 import { TestMachine } from '../../src/testing/test-machine.ts';
 import type { Delivery, OutgoingMessage, Receiver } from '../../src/transport/transport.ts';
 import { browseAll } from './browse-all.ts';
@@ -101,7 +101,7 @@ export class QueueStory implements AsyncDisposable {
   }
 
   /** Bodies of what waits, in order, without receiving. */
-  async waiting(queue: string, kind: PlaceKind = 'queue'): Promise<string[]> {
+  async waiting(queue: string, kind: QueuePlaceKind = 'queue'): Promise<string[]> {
     return (await browseAll(this.manager, queue, kind)).map(({ body }) => Buffer.from(body ?? []).toString());
   }
 

@@ -1,6 +1,6 @@
 import { Header } from '../../../src/message/headers.ts';
 import { QueueManager } from '../../../src/queues/queue-manager.ts';
-import type { PlaceKind } from '../../../src/store/store.ts';
+import type { QueuePlaceKind } from '../../../src/store/store.ts';
 import { type Cargo, QUEUES } from './workload.ts';
 
 /** A message as it was found at the end. */
@@ -40,7 +40,7 @@ export async function countDone(directory: string): Promise<number> {
   }
 }
 
-async function readPlace(manager: QueueManager, queue: string, kind: PlaceKind): Promise<Found[]> {
+async function readPlace(manager: QueueManager, queue: string, kind: QueuePlaceKind): Promise<Found[]> {
   const found: Found[] = [];
   let afterPosition: number | undefined;
   for (let isLast = false; !isLast; ) {

@@ -11,6 +11,7 @@ export class RawReference {
   #pending: Waiting[] = [];
   #isSyncing = false;
   #group = Buffer.alloc(256 * CYCLE_BYTES);
+  readonly #record = Buffer.alloc(CYCLE_BYTES, 0x5a);
 
   constructor(path: string) {
     this.#descriptor = openSync(path, 'ax');
@@ -18,13 +19,12 @@ export class RawReference {
 
   /** Cycles per second with `concurrency` of them at a time, over `durationMs`. */
   async measure(concurrency: number, durationMs: number, latencies?: Durations): Promise<number> {
-    const record = Buffer.alloc(CYCLE_BYTES, 0x5a);
     const startedMs = performance.now();
     const endMs = startedMs + durationMs;
     let cycleCount = 0;
     const cycleOn = async (): Promise<void> => {
       for (let nowMs = performance.now(); nowMs < endMs; ) {
-        await this.#append(record);
+        await this.append();
         cycleCount++;
         const doneMs = performance.now();
         latencies?.add(doneMs - nowMs);
@@ -39,9 +39,10 @@ export class RawReference {
     closeSync(this.#descriptor);
   }
 
-  #append(record: Uint8Array): Promise<void> {
+  /** One append; resolves after its sync. */
+  append(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#pending.push({ record, resolve, reject });
+      this.#pending.push({ record: this.#record, resolve, reject });
       if (this.#isSyncing) return;
       this.#isSyncing = true;
       // After all promise reactions, so that those resolved together are written together.

@@ -1,6 +1,7 @@
 import { backlogRow } from './backlog-row.ts';
 import { connectedIdleRow } from './connected-idle-row.ts';
 import { deadPeersRow } from './dead-peers-row.ts';
+import { distributedRow } from './distributed-row.ts';
 import { groupRow } from './group-row.ts';
 import { handlerRow } from './handler-row.ts';
 import { idleRow } from './idle-row.ts';
@@ -23,4 +24,6 @@ export const ROWS: readonly Row[] = [
   transferBacklogRow,
   deadPeersRow,
   connectedIdleRow,
+  distributedRow({ name: 'distributed_marker_16', databases: ['postgres'], mustRatio: 0.6, aimRatio: 0.8 }),
+  distributedRow({ name: 'distributed_2pc_16', databases: ['postgres', 'mariadb'], mustRatio: 0.6, aimRatio: 0.85 }),
 ];

@@ -1,5 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { FAILPOINT_REACHED, FAILPOINTS, type Failpoint, TRANSFER_FAILPOINTS } from '../../src/io/failpoint.ts';
+import {
+  FAILPOINT_REACHED,
+  FAILPOINTS,
+  type Failpoint,
+  TRANSACTION_FAILPOINTS,
+  TRANSFER_FAILPOINTS,
+} from '../../src/io/failpoint.ts';
 
 /** How a process ended, and by whose hand. */
 export interface End {
@@ -18,6 +24,8 @@ export class LifeProcess {
   readonly #child: ChildProcess;
   readonly #ready = Promise.withResolvers<boolean>();
   readonly #ended = Promise.withResolvers<End>();
+  readonly #listeners = new Set<(line: string) => void>();
+  #unfinishedLine = '';
   #wasReady = false;
   #outputText = '';
   #errorText = '';
@@ -33,6 +41,7 @@ export class LifeProcess {
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#outputText += text;
       this.#becameReady();
+      this.#tellLines(text);
     });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#errorText += text;
@@ -52,6 +61,12 @@ export class LifeProcess {
     return this.#ended.promise;
   }
 
+  /** Hears every whole line of its output from now on. */
+  onLine(listener: (line: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   kill(): void {
     this.#child.kill('SIGKILL');
   }
@@ -61,6 +76,12 @@ export class LifeProcess {
     this.#child.stdin?.write('end\n');
   }
 
+  #tellLines(text: string): void {
+    const lines = (this.#unfinishedLine + text).split('\n');
+    this.#unfinishedLine = lines.pop() ?? '';
+    for (const line of lines) for (const listener of this.#listeners) listener(line);
+  }
+
   #becameReady(): void {
     this.#wasReady = true;
     this.#ready.resolve(true);
@@ -68,7 +89,9 @@ export class LifeProcess {
 
   #hasEnded(code: number | null, signal: NodeJS.Signals | null): void {
     const reached = new RegExp(`^${FAILPOINT_REACHED}: (\\S+)$`, 'm').exec(this.#errorText)?.[1];
-    const failpoint = [...FAILPOINTS, ...TRANSFER_FAILPOINTS].find((name) => name === reached);
+    const failpoint = [...FAILPOINTS, ...TRANSFER_FAILPOINTS, ...TRANSACTION_FAILPOINTS].find(
+      (name) => name === reached,
+    );
     this.#ready.resolve(false);
     this.#ended.resolve({
       code,

@@ -8,14 +8,20 @@ import { MachinesRun } from './machines/machines-run.ts';
 import { describeReport as describeMachines, isPassed as isPassedByMachines } from './machines/report.ts';
 import { KINDS } from './machines/workload.ts';
 import { describeReport, isPassed } from './report.ts';
+import { runTransactions } from './transactions/run-transactions.ts';
 
 const USAGE = `npm run test:crash -- [--kills N] [--seconds S] [--minimum N] [--failpoint NAME]… [--seed N] [--machines N] [--directory DIR] [--json]
+npm run test:crash -- --transactions [--load N] [--step TEXT] [--directory DIR] [--json]
 
   --kills N         processes to kill; default 100. At least one for each failpoint, and one more
   --seconds S       goes on killing until so much time has passed; default 0
   --minimum N       messages that must have been accepted, and handled; default 10000
   --failpoint NAME  only these failpoints instead of all; may be given more than once
   --machines N      1: one queue manager, which is the default; 2: two that send to each other, both killed
+  --transactions    queues and databases: dies at each step of the protocols and of recovery, with and without a restart of the
+                    databases, and prints the matrix; private PostgreSQL and MariaDB servers are started for it
+  --load N          instead of the matrix: N transactions, one kill per 200, over one database and over two
+  --step TEXT       only the steps of the matrix whose name contains it
   --seed N          the plan of an earlier run, which prints it
   --directory DIR   where to make the store; default: the system's directory for temporary files
   --json            the report as one line of JSON`;
@@ -34,7 +40,7 @@ async function main(given: readonly string[]): Promise<number> {
     return 2;
   }
   const directory = mkdtempSync(join(options.directory, 'posthorn-crash-'));
-  const { report, hasPassed, lines } = await runMachines({ ...options, directory });
+  const { report, hasPassed, lines } = await runChosen({ ...options, directory });
   if (options.isJson) console.log(JSON.stringify({ ...report, passed: hasPassed }));
   else console.log(lines.join('\n'));
   if (hasPassed) rmSync(directory, { recursive: true, force: true });
@@ -42,8 +48,11 @@ async function main(given: readonly string[]): Promise<number> {
   return hasPassed ? 0 : 1;
 }
 
-async function runMachines(options: CrashOptions) {
+async function runChosen(options: CrashOptions) {
   const tell = options.isJson ? () => {} : tellProgress;
+  if (options.transactions !== undefined) {
+    return runTransactions({ ...options.transactions, directory: options.directory, tell });
+  }
   if (options.machines === 1) {
     const report = await new CrashRun({ ...options, tell }).run();
     return { report, hasPassed: isPassed(report), lines: describeReport(report) };
@@ -53,6 +62,7 @@ async function runMachines(options: CrashOptions) {
 }
 
 interface CrashOptions {
+  readonly transactions: { readonly load: number | undefined; readonly step: string } | undefined;
   readonly machines: 1 | 2;
   readonly kills: number;
   readonly secondsMin: number;
@@ -74,6 +84,9 @@ function readOptions(given: readonly string[]): CrashOptions {
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       directory: { type: 'string', default: tmpdir() },
       machines: { type: 'string', default: '1' },
+      transactions: { type: 'boolean', default: false },
+      load: { type: 'string' },
+      step: { type: 'string', default: '' },
       json: { type: 'boolean', default: false },
     },
   });
@@ -82,12 +95,14 @@ function readOptions(given: readonly string[]): CrashOptions {
     values.failpoint?.map(readFailpoint) ?? (machines === 1 ? FAILPOINTS : FAILPOINTS_BETWEEN_MACHINES);
   const kills = readNumber('--kills', values.kills);
   const needed = machines * failpoints.length + 1;
-  if (kills < needed) {
+  if (!values.transactions && kills < needed) {
     throw new Error(
       `${kills} kills are too few: ${needed} are needed for all failpoints and a first one. Raise --kills, or name some with --failpoint.`,
     );
   }
+  const load = values.load === undefined ? undefined : readNumber('--load', values.load);
   return {
+    transactions: values.transactions ? { load, step: values.step } : undefined,
     machines,
     kills,
     secondsMin: readNumber('--seconds', values.seconds),

@@ -1,0 +1,121 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { silentLogger } from '../src/io/logger.ts';
+import { openQueueManager } from '../src/operations/open-queue-manager.ts';
+import type { QueueManager } from '../src/queues/queue-manager.ts';
+import { startMariadb } from '../tools/databases/start-mariadb.ts';
+import { startPostgres } from '../tools/databases/start-postgres.ts';
+import { BareDatabases, type DatabaseUrls } from './bare-databases.ts';
+import { fillQueue } from './bench-messages.ts';
+import { DistributedEndpoint } from './distributed-endpoint.ts';
+import { RawReference } from './raw-reference.ts';
+import { type Comparison, compareInRounds } from './rounds.ts';
+import type { Measured, Row } from './row.ts';
+import { countStored, roundTo } from './row-support.ts';
+import { Durations, median } from './statistics.ts';
+
+/**
+ * Receive, parse JSON, insert 1 KiB into each database, send 1 KiB, and all of it in one transaction; beside what is written by
+ * hand without a bus, with as many connections to the same servers.
+ */
+export function distributedRow(options: {
+  readonly name: string;
+  readonly databases: readonly ['postgres'] | readonly ['postgres', 'mariadb'];
+  readonly mustRatio: number;
+  readonly aimRatio: number;
+}): Row {
+  const { name, databases, mustRatio, aimRatio } = options;
+  return {
+    name,
+    what: `distributed, ${databases.join(' and ')}, ${CONCURRENCY} at once`,
+    must: `ratio ≥ ${mustRatio}`,
+    aim: `ratio ≥ ${aimRatio}`,
+    async measure(directory) {
+      const postgres = await startPostgres({ directory: join(directory, 'postgres') });
+      const mariadb =
+        databases.length === 2 ? await startMariadb({ directory: join(directory, 'mariadb') }) : undefined;
+      try {
+        const urls = { postgres: postgres.url, ...(mariadb !== undefined && { mariadb: mariadb.url }) };
+        return await measureOn(urls, directory, mustRatio);
+      } finally {
+        await Promise.all([postgres.stop(), mariadb?.stop()]);
+      }
+    },
+  };
+}
+
+async function measureOn(urls: DatabaseUrls, directory: string, mustRatio: number): Promise<Measured> {
+  const store = join(directory, 'store');
+  const raw = new RawReference(join(directory, 'raw'));
+  await using bare = new BareDatabases(raw, urls, CONCURRENCY);
+  await bare.createTables();
+  const manager = await openQueueManager({ directory: store, machine: 'bench', network: false, logger: silentLogger });
+  const endpoint = new DistributedEndpoint(manager, { ...urls, queue: 'work', to: 'out', concurrency: CONCURRENCY });
+  const latencies = new Durations();
+  const utilizations: number[] = [];
+  const { filledCount, comparison } = await compare({ manager, endpoint, bare, latencies, utilizations });
+  await manager.close();
+  raw.close();
+  const rows = await bare.countRows();
+  const stored = await countStored(store);
+  const handled = endpoint.handledCount;
+  const rowsExpected = handled + bare.cycles;
+  const isComplete =
+    stored.get('out') === handled &&
+    stored.get('work') === filledCount - handled &&
+    rows.postgres === rowsExpected &&
+    (urls.mariadb === undefined || rows.mariadb === rowsExpected);
+  return {
+    value: roundTo(comparison.value, 0),
+    unit: 'messages/s',
+    reference: roundTo(comparison.reference, 0),
+    ratio: roundTo(comparison.ratio, 3),
+    p50Ms: roundTo(latencies.percentile(0.5), 3),
+    p99Ms: roundTo(latencies.percentile(0.99), 3),
+    ok: comparison.ratio >= mustRatio && isComplete,
+    details: {
+      ratios: comparison.ratios,
+      eventLoopUtilization: roundTo(median(utilizations), 2),
+      handled,
+      countedInStore: stored.get('out') ?? 0,
+      rowsInPostgres: rows.postgres,
+      rowsInMariadb: rows.mariadb,
+      rowsExpected,
+    },
+  };
+}
+
+async function compare(parts: {
+  readonly manager: QueueManager;
+  readonly endpoint: DistributedEndpoint;
+  readonly bare: BareDatabases;
+  readonly latencies: Durations;
+  readonly utilizations: number[];
+}): Promise<{ readonly filledCount: number; readonly comparison: Comparison }> {
+  const { manager, endpoint, bare, latencies, utilizations } = parts;
+  let filledCount = 0;
+  const comparison = await compareInRounds({
+    roundCount: ROUNDS,
+    prepare: async () => {
+      if (filledCount - endpoint.handledCount >= ROUND_MESSAGES_MAX) return;
+      await fillQueue(manager, 'work', FILL_MESSAGES);
+      filledCount += FILL_MESSAGES;
+      await sleep(SETTLING_MS);
+    },
+    reference: () => bare.measure(CONCURRENCY, ROUND_MS),
+    measured: async (isWarmUp) => {
+      const result = await endpoint.handleFor(ROUND_MS, isWarmUp ? undefined : latencies);
+      if (!isWarmUp) utilizations.push(result.eventLoopUtilization);
+      return result.perSecond;
+    },
+  });
+  return { filledCount, comparison };
+}
+
+const CONCURRENCY = 16;
+const ROUNDS = 10;
+const ROUND_MS = 1_000;
+/** More than can be handled in one round. */
+const ROUND_MESSAGES_MAX = 12_000;
+const FILL_MESSAGES = 40_000;
+const SETTLING_MS = 500;

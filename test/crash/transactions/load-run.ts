@@ -1,0 +1,51 @@
+import type { CrashDatabases, DatabaseKind } from './databases.ts';
+import { TransactionsStory } from './story.ts';
+import { findFaults } from './verdict.ts';
+
+/**
+ * An afternoon's load: many transactions, and a process that is killed again and again in the middle of them. The last one
+ * brings all to an end; then every part must hold every message once.
+ */
+export async function runLoad(options: LoadOptions): Promise<LoadReport> {
+  const { databases, directory, kinds, messages, handledPerKill, tell } = options;
+  const startedMs = performance.now();
+  using story = await TransactionsStory.begin({ databases, directory, kinds, messages, concurrency: 8 });
+  const killsWanted = Math.floor(messages / handledPerKill) - 1;
+  let kills = 0;
+  while (kills < killsWanted) {
+    tell(`${kinds.join(' + ')}: kill ${kills + 1} of ${killsWanted}`);
+    const end = await story.dieAfter(handledPerKill);
+    if (end.signal !== 'SIGKILL') throw new Error(`A process ended by itself with ${end.code}: ${end.errorText}`);
+    kills++;
+  }
+  const last = await story.liveOn();
+  const faults = findFaults(await story.ending());
+  if (last.code !== 0)
+    faults.unshift(`the last process ended with ${last.signal ?? last.code}: ${last.errorText.slice(0, 500)}`);
+  return { kinds, messages, kills, faults, seconds: (performance.now() - startedMs) / 1000 };
+}
+
+export interface LoadOptions {
+  readonly databases: CrashDatabases;
+  readonly directory: string;
+  readonly kinds: readonly DatabaseKind[];
+  readonly messages: number;
+  /** A life ends when it has handled so many. */
+  readonly handledPerKill: number;
+  tell(progress: string): void;
+}
+
+export interface LoadReport {
+  readonly kinds: readonly DatabaseKind[];
+  readonly messages: number;
+  readonly kills: number;
+  readonly faults: readonly string[];
+  readonly seconds: number;
+}
+
+export function describeLoad({ kinds, messages, kills, faults, seconds }: LoadReport): string[] {
+  const what = `${messages} transactions over ${kinds.join(' and ')}, ${kills} kills, ${seconds.toFixed(0)} s`;
+  return faults.length === 0
+    ? [`✔ ${what}: every row has its message, nothing is prepared`]
+    : [`✖ ${what}`, ...faults.map((fault) => `    ${fault}`)];
+}

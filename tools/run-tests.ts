@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { needsDatabases, TestServers } from './databases/test-servers.ts';
 import { REPOSITORY, repositoryFiles } from './repository-files.ts';
 import { runTestFile, type TestFileResult } from './run-test-file.ts';
 import { CAPABILITIES, describeFile, judge, readRequired } from './test-report.ts';
@@ -12,6 +13,8 @@ const USAGE = `npm test                              all tests
 npm test -- queues store/             files whose path contains one of these
 npm test -- src/queues/queue.test.ts  one file
 npm test -- queues --name quota       and in them the tests whose name matches this expression
+POSTHORN_TEST_POSTGRES_URL=… POSTHORN_TEST_POSTGRES_UNPREPARED_URL=… POSTHORN_TEST_MARIADB_URL=… npm test
+                                      these servers instead of private ones that are started for the run
 POSTHORN_REQUIRE=tmpfs,sync-faults npm test   what may not be missing here (of ${CAPABILITIES.join(', ')})`;
 
 /** `npm test`: runs the tests, each file in a process of its own, and ends with the totals. */
@@ -33,7 +36,7 @@ async function main(given: readonly string[]): Promise<number> {
     console.error(`No test file matches ${options.positionals.join(' or ')}.\n\n${USAGE}`);
     return 1;
   }
-  const results = await runFiles(files, options.values.name);
+  const results = await runWithDatabases(files, options.values.name);
   const verdict = judge(results, required.names);
   console.log(verdict.lines.join('\n'));
   return verdict.succeeded ? 0 : 1;
@@ -56,6 +59,13 @@ function chooseFiles(patterns: readonly string[]): string[] {
 /** The stories under test/ take longest; begun first, they do not keep one core waiting for the other at the end. */
 function longStoriesFirst(paths: readonly string[]): string[] {
   return [...paths.filter((path) => path.startsWith('test/')), ...paths.filter((path) => !path.startsWith('test/'))];
+}
+
+/** The servers end with the run, whatever ends it: an interrupt and a kill are noticed by their watchdogs. */
+async function runWithDatabases(files: readonly string[], testName: string | undefined): Promise<TestFileResult[]> {
+  if (!files.some((path) => needsDatabases(path))) return await runFiles(files, testName);
+  await using _servers = await TestServers.start(process.env);
+  return await runFiles(files, testName);
 }
 
 async function runFiles(files: readonly string[], testName: string | undefined): Promise<TestFileResult[]> {

@@ -5,4 +5,4 @@ import { startPostgres } from '../../../tools/databases/start-postgres.ts';
 const servers = await Promise.all([startPostgres(), startMariadb()]);
 servers[0].freeze();
 process.send?.(servers.map(({ pid, directory }) => ({ pid, directory })));
-setInterval(() => undefined, 60_000);
+process.on('message', () => undefined);

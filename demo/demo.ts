@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { BROKEN_EVENT } from './contracts.ts';
 import { Feeder } from './feeder.ts';
+import { freePort } from './free-port.ts';
 import { readLedger } from './ledger.ts';
 import { Machine } from './machine.ts';
 import { askPosthorn, runPosthorn } from './posthorn-command.ts';
@@ -278,16 +278,4 @@ function sum(values: readonly number[]): number {
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** A port that nobody uses on any loopback address at the moment. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '0.0.0.0', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }

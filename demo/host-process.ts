@@ -32,6 +32,11 @@ export class HostProcess {
     await this.#exited;
   }
 
+  /** Resolves when it has ended by itself. */
+  get ended(): Promise<unknown> {
+    return this.#exited;
+  }
+
   /** SIGTERM: handlers that run may end. */
   async stop(): Promise<void> {
     this.#child.kill('SIGTERM');

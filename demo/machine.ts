@@ -54,6 +54,13 @@ export class Machine {
     this.#kills++;
   }
 
+  /** It kills itself somewhere; resolves when it has. */
+  async untilDead(): Promise<void> {
+    await this.#host?.ended;
+    this.#host = undefined;
+    this.#kills++;
+  }
+
   /** SIGTERM: handlers that run may end. */
   async stop(): Promise<void> {
     await this.#host?.stop();

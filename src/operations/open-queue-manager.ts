@@ -16,7 +16,7 @@ import { ControlServer, controlSocketPath } from './control-server.ts';
 
 /** How users open a queue manager: on its directory, and with its ways to other machines. */
 export interface ServedQueueManagerOptions extends QueueManagerOptions, NetworkOptions {
-  /** For what happens between machines. Default: warnings and errors on standard error. */
+  /** For what happens between machines, and with databases. Default: warnings and errors on standard error. */
   readonly logger?: Logger;
   /** `false`: exchanges nothing with other machines while it is open, for programs that only look. */
   readonly network?: false;
@@ -37,9 +37,9 @@ export async function openQueueManager(options: ServedQueueManagerOptions): Prom
   const io = options.io ?? nodeIo();
   const settings = await readNetworkSettings(directory, networkOptionsOf(options));
   const socketPath = options.socketPath ?? controlSocketPath(directory, process.env);
-  const manager = await QueueManager.open({ ...options, aliases: settings.aliases, socketPath });
+  const logger = options.logger ?? stderrLogger();
+  const manager = await QueueManager.open({ ...options, aliases: settings.aliases, socketPath, logger });
   try {
-    const logger = options.logger ?? stderrLogger();
     const transfer = options.network === false ? undefined : await startTransfer(manager, settings, io, logger);
     await startControlServer({ manager, transfer, io, socketPath, report: options.onFailure ?? warn });
     return manager;

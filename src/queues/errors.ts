@@ -49,6 +49,42 @@ export class TooManyQueues extends PosthornError {
   }
 }
 
+/** What is stored of a transaction over databases cannot be read. It was left as it is; what it received is not locked. */
+export class TransactionRecordUnreadable extends PosthornError {
+  readonly code = 'TRANSACTION_RECORD_UNREADABLE';
+
+  constructor(id: string) {
+    super(
+      `The stored record of transaction ${id} cannot be read, so the message that it received may be handled again, and what it sent stays held.`,
+      'Look in its databases whether it committed, and set the queues right by hand; check the disk. If a newer Posthorn ran here, start that one.',
+    );
+  }
+}
+
+/** A transaction over databases names a message that is not in the store. The rest of it is finished without that. */
+export class TransactionPartMissing extends PosthornError {
+  readonly code = 'TRANSACTION_PART_MISSING';
+
+  constructor(id: string, what: string) {
+    super(
+      `Transaction ${id} names a message that is not in the store: ${what}. The rest of it is finished without it.`,
+      'The store was damaged or changed by hand: check the disk, and compare with the databases of that transaction.',
+    );
+  }
+}
+
+/** Messages are held for transactions that the store does not know. They were left where they are. */
+export class HeldSendsWithoutRecord extends PosthornError {
+  readonly code = 'HELD_SENDS_WITHOUT_RECORD';
+
+  constructor(count: number) {
+    super(
+      `The store holds ${count} messages of transactions of which it has no record that can be read; they stay held.`,
+      'The store was damaged or changed by hand: check the disk; a backup may have the records.',
+    );
+  }
+}
+
 /** The queue manager was closed, or is closing; what was asked for was not done. */
 export class QueueManagerClosed extends PosthornError {
   readonly code = 'QUEUE_MANAGER_CLOSED';

@@ -1,7 +1,9 @@
 import { failpoint } from '../io/failpoint.ts';
 import type { Io } from '../io/io.ts';
 import type { Operation, Store } from '../store/store.ts';
+import { TRANSACTION_PREFIX } from '../transactions/transaction-record.ts';
 import { ATTEMPTS_PREFIX, type AttemptCounts, attemptsKey, parseAttempts } from './attempts.ts';
+import { type FoundTransactions, readFoundTransactions } from './found-transactions.ts';
 import { type InFlightMessage, readInFlight } from './in-flight-table.ts';
 import { type Pins, readPins, SENT_UP_TO_PREFIX } from './pins.ts';
 import type { QueueSettings } from './queue-status.ts';
@@ -16,7 +18,9 @@ import { type SavedClock, SteadyClock } from './steady-clock.ts';
  *   expired/QUEUE            counter of messages dropped after their time-to-be-received
  *   attempts/PLACE/POSITION  AttemptCounts
  *   sent-up-to/QUEUE@MACHINE position up to which messages of an outgoing queue may have been sent
- * Other owners: subscription/… (routing), operation/… (operators), sent/… (other processes that send).
+ *   transaction/ID           TransactionRecord
+ * Other owners: subscription/… (routing), operation/… (operators), sent/… (other processes that send),
+ * coordinator, abort-row/…, fence/… and operator-action/… (the coordinator of transactions).
  */
 export const CLOCK_KEY = 'clock';
 const GENERATION_KEY = 'generation';
@@ -34,6 +38,8 @@ export interface OpenState {
   readonly attempts: readonly { readonly place: number; readonly position: number; readonly counts: AttemptCounts }[];
   /** By outgoing queue: what may have been sent, and is locked before anybody sees the queue (G-T3). */
   readonly pins: ReadonlyMap<string, Pins>;
+  /** Their inputs are locked before anybody sees a queue. */
+  readonly transactions: FoundTransactions;
 }
 
 /**
@@ -45,7 +51,7 @@ export interface OpenState {
 export async function readOpenState(
   store: Store,
   inFlightFound: Uint8Array,
-  options: { readonly machine: string | undefined; readonly hostName: string; readonly io: Io },
+  options: OpenStateOptions,
 ): Promise<OpenState> {
   const clock = await readOne(store, CLOCK_KEY);
   const lastGeneration = Number((await readOne(store, GENERATION_KEY)) ?? 0);
@@ -67,6 +73,9 @@ export async function readOpenState(
   const expired = await readAll(store, EXPIRED_PREFIX);
   const attempts = await readAll(store, ATTEMPTS_PREFIX);
   const pins = await readPins(store, await readAll(store, SENT_UP_TO_PREFIX));
+  const transactions = await readFoundTransactions(store, await readAll(store, TRANSACTION_PREFIX), (error) =>
+    options.onFailure(error, 'reading the records of transactions'),
+  );
   return {
     generation,
     machine,
@@ -77,7 +86,16 @@ export async function readOpenState(
     expired: new Map(expired.map(({ key, value }) => [key.slice(EXPIRED_PREFIX.length), Number(value)])),
     attempts: attempts.flatMap(({ key, value }) => parseAttempts(key, value) ?? []),
     pins,
+    transactions,
   };
+}
+
+export interface OpenStateOptions {
+  readonly machine: string | undefined;
+  readonly hostName: string;
+  readonly io: Io;
+  /** Told of what cannot be right, and does not keep a queue manager from opening. */
+  onFailure(error: unknown, doing: string): void;
 }
 
 async function countDeaths(store: Store, messages: readonly InFlightMessage[]): Promise<Operation[]> {

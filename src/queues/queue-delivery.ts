@@ -1,10 +1,12 @@
 import { invariant } from '../message/posthorn-error.ts';
-import { type Operation, positionOf, priorityOf } from '../store/store.ts';
-import type { Outcome, Participant, UnitOfWork } from '../transactions/unit-of-work.ts';
+import { type Operation, priorityOf } from '../store/store.ts';
+import type { DescribedPart, Outcome, Participant, UnitOfWork } from '../transactions/unit-of-work.ts';
 import type { Delivery } from '../transport/transport.ts';
 import type { Acknowledge } from './acknowledgements.ts';
 import { type AttemptCounts, attemptsKey } from './attempts.ts';
+import type { Place } from './place.ts';
 import type { Queue } from './queue.ts';
+import { contributeReceipt, type ReceivedMessage, receiptCommitted } from './receipt.ts';
 import type { WindowEntry } from './receive-window.ts';
 
 /**
@@ -24,6 +26,7 @@ export class QueueDelivery implements Delivery, Participant {
   readonly #slot: number;
   /** As they were at the receipt: they leave the queue with the message, and are asked for afterwards too. */
   readonly #counts: AttemptCounts;
+  #journal: Place | undefined;
   #state: 'held' | 'leaving' | 'gone' | 'inDoubt' | 'released' = 'held';
 
   constructor(queue: Queue, entry: WindowEntry, owner: DeliveryOwner, slot: number) {
@@ -34,8 +37,9 @@ export class QueueDelivery implements Delivery, Participant {
     this.#counts = queue.attempts.of(entry.position);
   }
 
-  get #byteCount(): number {
-    return this.#entry.headers.byteLength + this.#entry.body.byteLength;
+  get #received(): ReceivedMessage {
+    const { position, headers, body } = this.#entry;
+    return { position, byteCount: headers.byteLength + body.byteLength };
   }
 
   get queue(): string {
@@ -88,16 +92,12 @@ export class QueueDelivery implements Delivery, Participant {
     if (this.#entry.deadlineMs !== undefined) this.#owner.deadlineSet(this.#entry.deadlineMs);
   }
 
+  describe(): DescribedPart {
+    return { kind: 'input', queue: this.#queue.name, position: this.#entry.position };
+  }
+
   contribute(operations: Operation[]): void {
-    const { position } = this.#entry;
-    const place = this.#queue.waiting.id;
-    if (this.#queue.settings.journal === true && this.#queue.journal !== undefined) {
-      const toPosition = positionOf(this.priority, this.#owner.nextSequence());
-      operations.push({ kind: 'move', place, position, toPlace: this.#queue.journal.id, toPosition });
-    } else {
-      operations.push({ kind: 'remove', place, position, byteCount: this.#byteCount });
-    }
-    if (this.#queue.attempts.has(position)) operations.push({ kind: 'deleteState', key: attemptsKey(place, position) });
+    this.#journal = contributeReceipt(this.#queue, this.#received, this.#owner, operations);
   }
 
   ended(outcome: Outcome): void {
@@ -107,9 +107,7 @@ export class QueueDelivery implements Delivery, Participant {
 
   #left(): void {
     this.#state = 'gone';
-    const bytes = this.#byteCount;
-    this.#queue.gone(this.#entry.position, bytes);
-    if (this.#queue.settings.journal === true) this.#queue.journal?.added(bytes);
+    receiptCommitted(this.#queue, this.#received, this.#journal);
     this.#owner.left(this.#slot);
   }
 }

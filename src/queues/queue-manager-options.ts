@@ -1,11 +1,14 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Io } from '../io/io.ts';
+import { type Logger, silentLogger } from '../io/logger.ts';
 import { nodeIo } from '../io/node-io.ts';
 import { openSmallFile, type SmallFile } from '../io/small-file.ts';
 import { MESSAGE_BODY_BYTES_MAX } from '../message/limits.ts';
 import type { Store } from '../store/store.ts';
 import { type OpenStoreOptions, openStore } from '../store/worker-store.ts';
+import type { QueueSide } from '../transactions/queue-side.ts';
+import type { TransactionCoordinator } from '../transactions/transaction-coordinator.ts';
 import { IN_FLIGHT_FILE_BYTES_MAX } from './in-flight-table.ts';
 
 export interface QueueManagerOptions {
@@ -21,6 +24,8 @@ export interface QueueManagerOptions {
   readonly onFailure?: (error: unknown, doing: string) => void;
   /** Doors to time and chance; default: the real ones. */
   readonly io?: Io;
+  /** For what transactions over databases meet. Default: silent. */
+  readonly logger?: Logger;
   /** `cli` for a verb that opens the directory for one page of work. */
   readonly purpose?: 'queue-manager' | 'cli';
   /** How long to wait for a CLI verb that has the directory to finish its page. Default 10,000 ms. */
@@ -30,14 +35,23 @@ export interface QueueManagerOptions {
   /** The store to use; default: SQLite in a worker thread. */
   readonly openStore?: (options: OpenStoreOptions) => Promise<Store>;
   readonly openInFlightFile?: (path: string) => SmallFile;
+  readonly makeCoordinator?: (parts: CoordinatorParts) => TransactionCoordinator;
+}
+
+/** What a coordinator of transactions is made from. */
+export interface CoordinatorParts {
+  readonly side: QueueSide;
+  readonly io: Io;
+  readonly logger: Logger;
 }
 
 /** The options with their defaults filled in. */
-export type OpenOptions = Required<Omit<QueueManagerOptions, 'machine' | 'socketPath'>> & {
+export type OpenOptions = Required<Omit<QueueManagerOptions, 'machine' | 'socketPath' | 'makeCoordinator'>> & {
   /** As asked for; the directory keeps the name it was made with. */
   readonly machine: string | undefined;
   readonly hostName: string;
   readonly socketPath: string | undefined;
+  readonly makeCoordinator: ((parts: CoordinatorParts) => TransactionCoordinator) | undefined;
 };
 
 export function fillOptions(options: QueueManagerOptions): OpenOptions {
@@ -48,9 +62,11 @@ export function fillOptions(options: QueueManagerOptions): OpenOptions {
     bodyBytesMax: options.bodyBytesMax ?? MESSAGE_BODY_BYTES_MAX,
     onFailure: options.onFailure ?? warn,
     io: options.io ?? nodeIo(),
+    logger: options.logger ?? silentLogger,
     purpose: options.purpose ?? 'queue-manager',
     waitForOwnerMs: options.waitForOwnerMs ?? 10_000,
     socketPath: options.socketPath,
+    makeCoordinator: options.makeCoordinator,
     openStore: options.openStore ?? openStore,
     openInFlightFile: options.openInFlightFile ?? ((path) => openSmallFile(path, IN_FLIGHT_FILE_BYTES_MAX)),
     directory: resolve(options.directory),

@@ -4,23 +4,25 @@ import type { SmallFile } from '../io/small-file.ts';
 import { parseAddress } from '../message/address.ts';
 import { invariant } from '../message/posthorn-error.ts';
 import type { StatePage, StateRange, Store, StoreCondition } from '../store/store.ts';
+import type { TransactionCoordinator } from '../transactions/transaction-coordinator.ts';
 import { UnitOfWork } from '../transactions/unit-of-work.ts';
 import type { Delivery, OutgoingMessage, Receiver } from '../transport/transport.ts';
 import { type AcknowledgementOwner, Acknowledgements } from './acknowledgements.ts';
 import { Browser } from './browser.ts';
 import type { BrowsedMessage, BrowsePage, BrowseRange, TakenPage } from './browsing.ts';
+import { ClockSaves } from './clock-saves.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { DeadlineKeeper } from './deadline-keeper.ts';
 import { QueueManagerClosed, QueueOnOtherMachine } from './errors.ts';
 import { Expiry, type ExpiryOwner } from './expiry.ts';
 import { InFlightTable } from './in-flight-table.ts';
-import { CLOCK_SAVE_INTERVAL_MS } from './limits.ts';
 import { isOutgoingName, MachineNames, outgoingNameOf } from './machine-names.ts';
-import { CLOCK_KEY, type OpenState, readOpenState } from './open-state.ts';
+import { ManagerQueueSide } from './manager-queue-side.ts';
+import { type OpenState, readOpenState } from './open-state.ts';
 import { openTransferDoor } from './open-transfer-door.ts';
 import type { OutgoingOwner } from './outgoing-queue-handle.ts';
 import { OutgoingQueues } from './outgoing-queues.ts';
-import type { Queue } from './queue.ts';
+import { purge } from './purge.ts';
 import { fillOptions, type OpenOptions, type QueueManagerOptions } from './queue-manager-options.ts';
 import { QueueReceiver, type ReceiverOwner } from './queue-receiver.ts';
 import { QueueSet, statusOf } from './queue-set.ts';
@@ -44,6 +46,7 @@ export class QueueManager implements AsyncDisposable {
   readonly #owner: QueueManagerOwner;
   readonly #store: Store;
   readonly #clock: SteadyClock;
+  readonly #clockSaves: ClockSaves;
   readonly #names: MachineNames;
   readonly #queues: QueueSet;
   readonly #outgoing: OutgoingQueues;
@@ -56,11 +59,11 @@ export class QueueManager implements AsyncDisposable {
   readonly #deadlines: DeadlineKeeper;
   readonly #browser: Browser;
   readonly #receiverOwner: ReceiverOwner;
+  readonly #coordinator: TransactionCoordinator | undefined;
   readonly #onFailure: (error: unknown, doing: string) => void;
   readonly #beforeClose: (() => Promise<void>)[] = [];
   readonly #openedMs: number;
   #nextSequence: number;
-  #clockSavedMs = 0;
   #closing: Promise<void> | undefined;
   #hasTransfer = false;
 
@@ -73,6 +76,7 @@ export class QueueManager implements AsyncDisposable {
     this.#openedMs = options.io.clock.monotonicNowMs();
     this.#nextSequence = store.opened.nextSequence;
     this.#clock = new SteadyClock(options.io.clock, state.clock);
+    this.#clockSaves = new ClockSaves(this.#clock);
     this.#names = new MachineNames(state.machine, options.aliases);
     const owner = this.#makeOwner(options);
     this.#owner = owner;
@@ -90,6 +94,13 @@ export class QueueManager implements AsyncDisposable {
     this.#expiry = new Expiry(store, this.#queues, owner);
     this.#browser = new Browser(store, this.#queues, owner.deadlineSet);
     this.#receiverOwner = this.#makeReceiverOwner();
+    // In the turn in which the queues are known: what transactions have staged is locked from here on.
+    const side = new ManagerQueueSide(store, this.#queues, state.transactions, {
+      ...owner,
+      machine: this.machine,
+      begin: () => this.#begin(),
+    });
+    this.#coordinator = options.makeCoordinator?.({ side, io: options.io, logger: options.logger });
     this.#deadlines = new DeadlineKeeper({
       store,
       timers: options.io.timers,
@@ -162,6 +173,12 @@ export class QueueManager implements AsyncDisposable {
     this.#requireOpen();
     const queue = await this.#queues.ensure(this.#names.queueNameOf(parseAddress(name)));
     if (settings !== undefined) await this.#queues.configure(queue, settings);
+  }
+
+  /** Brings the queues and databases to one outcome; does nothing before an endpoint uses a database. */
+  get coordinator(): TransactionCoordinator {
+    // Until src/transactions/coordinator.ts is there, only those who pass one have one.
+    return this.#coordinator as TransactionCoordinator;
   }
 
   begin(): UnitOfWork {
@@ -264,20 +281,16 @@ export class QueueManager implements AsyncDisposable {
   /** Also while it closes: the transfer settles what is under way before the store is closed. */
   #begin(): UnitOfWork {
     const work = new UnitOfWork(this.#store);
-    const nowMs = this.#clock.nowMs();
-    if (nowMs - this.#clockSavedMs >= CLOCK_SAVE_INTERVAL_MS) {
-      this.#clockSavedMs = nowMs;
-      work.enlist(new StateChange(CLOCK_KEY, JSON.stringify(this.#clock.save())));
-    }
+    this.#clockSaves.joinWhenDue(work);
     return work;
   }
 
   async #close(): Promise<void> {
+    await this.#coordinator?.stop();
     for (const action of this.#beforeClose) await action();
     await this.#deadlines.stop();
     if (this.#store.condition.state === 'ready') {
-      const value = JSON.stringify(this.#clock.save());
-      await this.#store.commit({ operations: [{ kind: 'setState', key: CLOCK_KEY, value }] });
+      await this.#store.commit({ operations: [this.#clockSaves.operation()] });
     }
     this.#inFlight.remove();
     failpoint('close.before-store-closed');
@@ -295,6 +308,7 @@ export class QueueManager implements AsyncDisposable {
       nowMs: () => this.#clock.nowMs(),
       nextSequence: () => this.#nextSequence++,
       highestSequence: () => this.#nextSequence - 1,
+      heldPlace: () => this.#queues.heldPlace(),
       deadlineSet: (deadlineMs) => this.#deadlines.deadlineSet(deadlineMs),
       failed: (error, doing) => this.#onFailure(error, doing),
       later: (action) => void io.timers.after(AGAIN_AFTER_MS, action),
@@ -316,37 +330,8 @@ export class QueueManager implements AsyncDisposable {
         this.#inFlight.clear(slot);
         this.#gate.ended();
       },
-      purge: (queue) => this.#purge(queue),
+      purge: (queue) => purge(queue.name, this),
     };
-  }
-
-  async #purge(queue: Queue): Promise<number> {
-    let purgedCount = 0;
-    for (const kind of ['queue', 'delayed'] as const) {
-      let afterPosition: number | undefined;
-      for (let isLast = false; !isLast; ) {
-        const range = {
-          queue: queue.name,
-          kind,
-          countMax: PURGE_PAGE,
-          ...(afterPosition !== undefined && { afterPosition }),
-        };
-        const page = await this.takePage(range, () => true);
-        const work = this.begin();
-        for (const { delivery } of page.taken) delivery.complete(work);
-        this.notePurged(
-          page.taken.map(({ delivery }) => delivery),
-          work,
-        );
-        failpoint('purge.before-page');
-        await work.commit();
-        failpoint('purge.after-page');
-        purgedCount += page.taken.length;
-        afterPosition = page.lastPosition ?? afterPosition;
-        isLast = page.isLast;
-      }
-    }
-    return purgedCount;
   }
 
   #storeChanged(condition: StoreCondition): void {
@@ -386,6 +371,5 @@ export class QueueManager implements AsyncDisposable {
 /** What the parts of a queue manager need of it. */
 interface QueueManagerOwner extends SendingOwner, ExpiryOwner, OutgoingOwner, AcknowledgementOwner {}
 
-const PURGE_PAGE = 256;
 /** After a read, or a unit that nobody waits for, has failed. */
 const AGAIN_AFTER_MS = 1_000;

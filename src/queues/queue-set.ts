@@ -17,6 +17,7 @@ export class QueueSet {
   /** Queues whose places are handed over to the store and not answered; units handed over from now on may use them. */
   readonly #coming = new Map<string, Queue>();
   readonly #owner: QueueSetOwner;
+  #held: Place | undefined;
   #nextPlace: number;
 
   constructor(store: Store, state: OpenState, owner: QueueSetOwner) {
@@ -77,6 +78,16 @@ export class QueueSet {
     if (queue.delayed === undefined) await this.#ensurePlace(queue.name, 'delayed');
   }
 
+  async ensureHeld(): Promise<void> {
+    if (this.#held === undefined) await this.#ensurePlace('', 'held');
+  }
+
+  /** The place of held sends. It is no queue: no receiver, no verb and no deadline knows it. */
+  heldPlace(): number {
+    invariant(this.#held !== undefined, 'the place of held sends is made before a transaction holds any');
+    return this.#held.id;
+  }
+
   async configure(queue: Queue, settings: QueueSettings): Promise<void> {
     if (settings.journal === true && queue.journal === undefined) await this.#ensurePlace(queue.name, 'journal');
     const key = SETTINGS_PREFIX + queue.name;
@@ -108,6 +119,10 @@ export class QueueSet {
   }
 
   #add(place: Place): void {
+    if (place.kind === 'held') {
+      this.#held = place;
+      return;
+    }
     if (place.kind === 'queue') {
       const made = this.#coming.get(place.queue) ?? new Queue(place.queue, place, this.#store);
       this.#queues.set(place.queue, made);

@@ -1,5 +1,5 @@
 import type { Operation } from '../store/store.ts';
-import type { Participant } from '../transactions/unit-of-work.ts';
+import type { DescribedPart, Participant } from '../transactions/unit-of-work.ts';
 
 /** Key-value state that is written, or with `undefined` deleted, together with a unit of work. */
 export class StateChange implements Participant {
@@ -9,6 +9,10 @@ export class StateChange implements Participant {
   constructor(key: string, value: string | undefined) {
     this.#key = key;
     this.#value = value;
+  }
+
+  describe(): DescribedPart {
+    return { kind: 'state', key: this.#key, ...(this.#value !== undefined && { value: this.#value }) };
   }
 
   contribute(operations: Operation[]): void {

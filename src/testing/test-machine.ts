@@ -32,7 +32,7 @@ export class TestMachine {
 
   /** Starts a process: the queue manager, on what the disk holds. */
   openQueueManager(
-    options: Pick<QueueManagerOptions, 'onFailure' | 'bodyBytesMax' | 'aliases'> = {},
+    options: Pick<QueueManagerOptions, 'onFailure' | 'bodyBytesMax' | 'aliases' | 'makeCoordinator'> = {},
   ): Promise<QueueManager> {
     this.#activityBefore += this.#process?.store?.activity ?? 0;
     const process = new TestProcess(this.io);

@@ -1,5 +1,6 @@
 import type { Address } from '../message/address.ts';
 import type { Headers } from '../message/headers.ts';
+import type { TransactionCoordinator } from '../transactions/transaction-coordinator.ts';
 import type { UnitOfWork } from '../transactions/unit-of-work.ts';
 
 /**
@@ -15,6 +16,8 @@ import type { UnitOfWork } from '../transactions/unit-of-work.ts';
  * T5  Failure counts and deaths survive the process.
  */
 export interface Transport extends Dispatcher {
+  /** Of transactions that take databases along. */
+  readonly coordinator: TransactionCoordinator;
   begin(): UnitOfWork;
   /** True for this machine's name and its other names, in any case, and for no name. */
   isHere(machine: string | undefined): boolean;

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import pg from 'pg';
@@ -121,6 +123,19 @@ describe('a private server', () => {
     await after.query("xa commit 'kept'");
     assert.deepEqual((await after.query<RowDataPacket[]>('select id from d.t'))[0], [{ id: 1 }]);
     await after.end();
+  });
+
+  test('its data may lie in a folder of the test, and stay there', async (t) => {
+    if (!requireDatabases(t)) return;
+    const root = mkdtempSync(join(tmpdir(), 'posthorn-servers-'));
+    t.after(() => rmSync(root, { recursive: true }));
+    {
+      await using postgres = await startPostgres({ directory: join(root, 'postgres') });
+      await using mariadb = await startMariadb({ directory: join(root, 'mariadb') });
+      assert.notEqual(postgres.port, mariadb.port);
+    }
+    assert.ok(existsSync(join(root, 'postgres', 'data', 'PG_VERSION')));
+    assert.ok(existsSync(join(root, 'mariadb', 'data', 'ibdata1')));
   });
 
   test('a frozen one answers once it is thawed', async (t) => {

@@ -10,7 +10,9 @@ import { giveTo, type ServerOwner } from './server-owner.ts';
  * the installed packages (`npm ci` clears it away); every later one is a copy of it, which takes a fraction of a second.
  */
 export function fillDataDirectory(dataDirectory: string, recipe: TemplateRecipe): void {
-  const template = join(CACHE, recipe.name.replaceAll(/[^\w.]+/g, '-'));
+  // What root made, nobody else may read.
+  const name = `${recipe.name} ${process.getuid?.() ?? ''}`;
+  const template = join(CACHE, name.replaceAll(/[^\w.]+/g, '-'));
   if (!existsSync(template)) makeTemplate(template, recipe);
   cpSync(template, dataDirectory, { recursive: true });
   giveTo(recipe.owner, dataDirectory);

@@ -5,7 +5,7 @@ import { fillDataDirectory } from './data-template.ts';
 import { findMariadb, type MariadbBinaries } from './database-binaries.ts';
 import { DatabaseServer, ServerNotStarted } from './database-server.ts';
 import { freePort } from './free-port.ts';
-import { giveTo, type ServerOwner, serverOwner } from './server-owner.ts';
+import { giveTo, makeFolderOf, type ServerOwner, serverOwner } from './server-owner.ts';
 
 /**
  * A private MariaDB server that accepts connections; with real syncs and little memory.
@@ -18,6 +18,7 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Databa
   if (binaries === undefined) throw new Error('MariaDB is not installed here (apt-get install mariadb-server).');
   const owner = serverOwner('mysql');
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'posthorn-mariadb-'));
+  makeFolderOf(owner, directory);
   fillDataDirectory(join(directory, 'data'), templateOf(binaries, owner));
   writeFileSync(join(directory, 'init.sql'), MAKE_USER);
   giveTo(owner, directory);
@@ -45,7 +46,7 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Databa
 }
 
 export interface MariadbOptions {
-  /** An empty directory for data and socket, kept at the end; default: a temporary one that goes with the server. */
+  /** For data and socket, made where it is missing, and kept at the end; default: a temporary one that goes with the server. */
   readonly directory?: string;
   /** Default: a free one above 20000. */
   readonly port?: number;

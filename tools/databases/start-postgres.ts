@@ -5,7 +5,7 @@ import { fillDataDirectory } from './data-template.ts';
 import { findPostgres, type PostgresBinaries } from './database-binaries.ts';
 import { DatabaseServer, ServerNotStarted } from './database-server.ts';
 import { freePort } from './free-port.ts';
-import { giveTo, type ServerOwner, serverOwner } from './server-owner.ts';
+import { makeFolderOf, type ServerOwner, serverOwner } from './server-owner.ts';
 
 /**
  * A private PostgreSQL server that accepts connections; with real syncs, little memory, and prepared transactions.
@@ -17,7 +17,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Data
   if (binaries === undefined) throw new Error('PostgreSQL is not installed here (apt-get install postgresql).');
   const owner = serverOwner('postgres');
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'posthorn-postgres-'));
-  giveTo(owner, directory);
+  makeFolderOf(owner, directory);
   fillDataDirectory(join(directory, 'data'), templateOf(binaries, owner));
   for (;;) {
     const port = options.port ?? (await freePort());
@@ -43,7 +43,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Data
 }
 
 export interface PostgresOptions {
-  /** An empty directory for data and socket, kept at the end; default: a temporary one that goes with the server. */
+  /** For data and socket, made where it is missing, and kept at the end; default: a temporary one that goes with the server. */
   readonly directory?: string;
   /** `max_prepared_transactions`; 0 switches them off. */
   readonly preparedMax?: number;

@@ -13,6 +13,8 @@ import { PLACES, readAll } from './store-fixture.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const MESSAGE_COUNT = 10_000;
+/** Behind those of the fixture. */
+const HELD_PLACE = 9;
 
 /** A store with 10,000 messages of 1 KiB on a small file system of its own. */
 async function setup(
@@ -172,6 +174,68 @@ describe('a full disk', () => {
       'stored',
     ]);
     assert.equal((await readAll(store, 1)).length, messageCount - 4);
+  });
+
+  test('the units of a transaction over databases: those that begin it are refused, those that end it are taken', async (t) => {
+    const prepared = await setup(t, { lowWaterBytes: 0 });
+    if (prepared === undefined) return;
+    const { store, tmpfs } = prepared;
+    const body = Buffer.alloc(1024, 'h');
+    const held = (position: number): Operation => ({
+      kind: 'put',
+      place: HELD_PLACE,
+      position,
+      message: { headers: '{}', body },
+    });
+    const record = (id: string): Operation => ({ kind: 'setState', key: `transaction/${id}`, value: 'x'.repeat(600) });
+    const recordGone = (id: string): Operation => ({ kind: 'deleteState', key: `transaction/${id}` });
+    const input = (position: number): Operation => ({ kind: 'remove', place: 1, position });
+    const released = (position: number): Operation => ({
+      kind: 'move',
+      place: HELD_PLACE,
+      position,
+      toPlace: 1,
+      toPosition: 50_000 + position,
+    });
+    const dropped = (position: number): Operation => ({ kind: 'remove', place: HELD_PLACE, position });
+    await store.commit({
+      operations: [
+        { kind: 'createPlace', place: HELD_PLACE, placeKind: 'held', queue: '' },
+        ...['applied', 'discarded', 'fenced', 'released', 'heuristic'].map(record),
+        ...[1, 2, 3, 4, 5, 6].map(held),
+      ],
+    });
+    fillDisk(tmpfs.directory);
+    await sendUntilRefused(store);
+    const state: Operation = { kind: 'setState', key: 'subscription/x', value: 'new' };
+    const abortRow: Operation = { kind: 'setState', key: 'abort-row/fenced', value: 'x'.repeat(200) };
+    const units: Readonly<Record<string, readonly Operation[]>> = {
+      'STAGE without sends': [record('a')],
+      'STAGE with a send': [held(7), record('b')],
+      'DECIDE with two sends held': [input(0), held(8), held(9), record('c')],
+      'DECIDE with a send put': [input(0), put(60_000), record('d')],
+      'APPLY with state': [input(1), state, released(1), released(2), recordGone('applied')],
+      DISCARD: [dropped(3), recordGone('discarded')],
+      'DISCARD behind a fence': [dropped(4), recordGone('fenced'), abortRow],
+      RELEASE: [released(5), released(6), recordGone('released')],
+      'a record written again': [recordGone('heuristic'), record('heuristic')],
+    };
+    const codes: Record<string, string> = {};
+    for (const [name, operations] of Object.entries(units)) codes[name] = await codeOf(store.commit({ operations }));
+    assert.deepEqual(codes, {
+      'STAGE without sends': 'STORE_FULL',
+      'STAGE with a send': 'STORE_FULL',
+      'DECIDE with two sends held': 'STORE_FULL',
+      'DECIDE with a send put': 'STORE_FULL',
+      'APPLY with state': 'stored',
+      DISCARD: 'stored',
+      'DISCARD behind a fence': 'stored',
+      RELEASE: 'stored',
+      'a record written again': 'stored',
+    });
+    assert.deepEqual(await readAll(store, HELD_PLACE), []);
+    const left = (await store.readState({ prefix: 'transaction/', countMax: 10 })).entries.map(({ key }) => key);
+    assert.deepEqual(left, ['transaction/heuristic']);
   });
 
   test('fault 12: a log that cannot be copied for want of space keeps its units, and is copied later', async (t) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Operation } from '../../src/store/store.ts';
-import { bodiesOf, put, readAll, type StoreFixture, text, WHOLE, withCode } from './store-fixture.ts';
+import { bodiesOf, HEADERS, put, readAll, type StoreFixture, text, WHOLE, withCode } from './store-fixture.ts';
 
 /** Units of work: whole or not at all, in order, answered in order, every byte kept. */
 export function testUnits(name: string, fixture: StoreFixture): void {
@@ -28,6 +28,30 @@ export function testUnits(name: string, fixture: StoreFixture): void {
         { key: 'handled/a', value: '-2' },
         { key: 'operation/1', value: 'begun' },
       ]);
+    });
+
+    test('S2, S4: messages are put into a place of held sends, and moved or removed out of it; it is found at open', async (t) => {
+      const { store, directory } = await fixture.setup(t);
+      await store.commit({
+        operations: [
+          { kind: 'createPlace', place: 9, placeKind: 'held', queue: '' },
+          ...['kept', 'moved', 'removed'].map((body, index) => put(9, 100 + index, body)),
+        ],
+      });
+      await store.commit({
+        operations: [
+          { kind: 'move', place: 9, position: 101, toPlace: 1, toPosition: 200, deadlineMs: 500 },
+          { kind: 'remove', place: 9, position: 102 },
+        ],
+      });
+      assert.deepEqual([await bodiesOf(store, 9), await bodiesOf(store, 1)], [['kept'], ['moved']]);
+      await store.close();
+      const again = await fixture.open(directory);
+      t.after(() => again.close());
+      const { opened } = again;
+      const byteCount = HEADERS.length + 'kept'.length;
+      assert.deepEqual(opened.places.at(-1), { place: 9, kind: 'held', queue: '', messageCount: 1, byteCount });
+      assert.equal(opened.nextSequence, 201);
     });
 
     for (const [contradiction, operation] of Object.entries(CONTRADICTIONS)) {

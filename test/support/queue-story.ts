@@ -1,6 +1,7 @@
 import { Header, headersOf } from '../../src/message/headers.ts';
 import { parseHeaders } from '../../src/message/parse-headers.ts';
 import type { QueueManager } from '../../src/queues/queue-manager.ts';
+import type { QueueManagerOptions } from '../../src/queues/queue-manager-options.ts';
 import type { QueueStatus } from '../../src/queues/queue-status.ts';
 import type { QueuePlaceKind } from '../../src/store/store.ts';
 import { TestMachine } from '../../src/testing/test-machine.ts';
@@ -26,8 +27,15 @@ export class QueueStory implements AsyncDisposable {
   }
 
   async open(): Promise<void> {
-    this.#manager = await this.machine.openQueueManager({ onFailure: (error) => this.failures.push(error) });
+    this.#manager = await this.machine.openQueueManager({
+      onFailure: (error) => this.failures.push(error),
+      ...this.openOptions(),
+    });
     await this.machine.settle();
+  }
+
+  protected openOptions(): Pick<QueueManagerOptions, 'makeCoordinator'> {
+    return {};
   }
 
   /** Ends the process in good order and starts the next. */

@@ -10,7 +10,7 @@ export class TransferStory extends QueueStory {
   readonly #graceMs: number;
   #door: { readonly manager: QueueManager; readonly door: TransferDoor } | undefined;
 
-  private constructor(graceMs: number) {
+  protected constructor(graceMs: number) {
     super();
     this.#graceMs = graceMs;
   }

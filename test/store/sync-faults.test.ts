@@ -119,6 +119,22 @@ describe('a sync that fails', () => {
   });
 });
 
+describe('a staged transaction over a sync that fails', () => {
+  test('Q1: what it received stays locked when the store was reopened and its queue is read again', async (t) => {
+    const played = await play<Record<string, unknown>>(t, 'stagedInput');
+    if (played === undefined) return;
+    const { conditions: _, ...result } = played.result;
+    assert.deepEqual(result, {
+      before: 'free',
+      refused: 'STORE_SYNC_FAILED',
+      after: 'free too',
+      purged: 0,
+      left: ['staged, locked'],
+      failures: ['STORE_SYNC_FAILED'],
+    });
+  });
+});
+
 describe('each sync in turn', () => {
   test('S6: whichever sync fails, of opening, commits, checkpoints or closing: what was stored is there', async (t) => {
     const played = await play<{

@@ -1,5 +1,6 @@
 import { nodeIo } from '../../../src/io/node-io.ts';
 import { PosthornError } from '../../../src/message/posthorn-error.ts';
+import { QueueManager } from '../../../src/queues/queue-manager.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { openStore } from '../../../src/store/worker-store.ts';
 import { PLACES, put, readAll } from '../store-fixture.ts';
@@ -17,7 +18,14 @@ await store.commit({ operations: PLACES });
 const conditions: string[] = [];
 store.onCondition(({ state }) => conditions.push(state));
 
-const scenarios: Record<string, () => Promise<unknown>> = { acknowledge, failOnce, failAlways, failEach, stall };
+const scenarios: Record<string, () => Promise<unknown>> = {
+  acknowledge,
+  failOnce,
+  failAlways,
+  failEach,
+  stall,
+  stagedInput,
+};
 const result = await scenarios[scenario]?.();
 console.log(JSON.stringify({ ...(result as object), conditions }));
 await store.close();
@@ -93,6 +101,59 @@ function failedAsKnown(error: unknown): void {
   if (!(error instanceof PosthornError && ['STORE_UNREACHABLE', 'STORE_FAILED'].includes(error.code))) throw error;
 }
 
+/** A queue manager finds a staged input, and then a sync fails once: what do a receiver and a purge get after that? */
+async function stagedInput(): Promise<unknown> {
+  await store.close();
+  const record = {
+    id: 'P1.staged',
+    protocol: 'marker',
+    state: 'staged',
+    endpoint: 'sales',
+    startedMs: 1,
+    writtenMs: 1,
+    parts: [{ kind: 'input', queue: 'orders', position: 1 }],
+    sends: [],
+    branches: [],
+  };
+  store = await open();
+  const value = JSON.stringify(record);
+  const state = { kind: 'setState', key: `transaction/${record.id}`, value } as const;
+  await store.commit({ operations: [put(1, 1, 'staged'), put(1, 2, 'free'), put(1, 3, 'free too'), state] });
+  await store.close();
+  const failures: string[] = [];
+  const manager = await QueueManager.open({
+    directory,
+    machine: 'alpha',
+    onFailure: (error) => failures.push(codeOf(error)),
+    openStore: async () => {
+      store = await open();
+      return store;
+    },
+  });
+  const receiver = await manager.openReceiver('orders');
+  const receive = async (): Promise<string | undefined> => {
+    await receiver.peek();
+    const delivery = receiver.receive();
+    if (delivery === undefined) return undefined;
+    const work = manager.begin();
+    delivery.complete(work);
+    await work.commit();
+    return Buffer.from(delivery.body).toString();
+  };
+  const before = await receive();
+  orderSyncs({ failures: 1 });
+  const message = { destination: { queue: 'orders' }, headers: {}, body: Buffer.from('refused') };
+  const refused = await manager.send([message]).then(() => 'stored', codeOf);
+  const after = await receive();
+  const purged = await receiver.purge();
+  const left = (await manager.browse({ queue: 'orders', countMax: 10, withBodies: true })).messages.map(
+    ({ body, isLocked }) => `${Buffer.from(body ?? []).toString()}${isLocked ? ', locked' : ''}`,
+  );
+  receiver.close();
+  await manager.close();
+  return { before, refused, after, purged, left, failures };
+}
+
 /** While one sync takes three seconds, how often does the event loop turn, and how long does it stand still at most? */
 async function stall(): Promise<unknown> {
   orderSyncs({ delayMs: 3000 });
@@ -118,12 +179,13 @@ async function stall(): Promise<unknown> {
 /** Hands over one unit per position at once; the code of each refusal, or 'stored'. */
 async function commitRange(from: number, to: number, bodyBytes = 1): Promise<string[]> {
   const commits = Array.from({ length: to - from }, (_, index) =>
-    store.commit({ operations: [put(1, from + index, 'x'.repeat(bodyBytes))] }).then(
-      () => 'stored',
-      (error) => (error instanceof PosthornError ? error.code : String(error)),
-    ),
+    store.commit({ operations: [put(1, from + index, 'x'.repeat(bodyBytes))] }).then(() => 'stored', codeOf),
   );
   return Promise.all(commits);
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof PosthornError ? error.code : String(error);
 }
 
 async function positions(): Promise<number[]> {

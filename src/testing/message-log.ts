@@ -1,20 +1,23 @@
 import { Header, type Headers } from '../message/headers.ts';
 import { parseHeaders } from '../message/parse-headers.ts';
-import type { Operation, Store, Unit } from '../store/store.ts';
+import type { Operation, PlaceKind, Store, Unit } from '../store/store.ts';
 import { bodyOf, type SpiedMessage, typeOf } from './spied-message.ts';
 
 /**
  * Everything that was ever sent on a test machine, read from the units that became durable, and where each message is
  * now. It outlives crashes: what a test asks about is the whole story and not what one process knows.
  *
- * A message is logged when its id first appears. Retries, deferrals and moves to the error queue carry the same id.
+ * A message is logged when its id first appears in a queue; a send that is held for a transaction, when it is released. Retries, deferrals and moves to the error queue carry the same id.
  */
 export class MessageLog {
   /** Of every message, in the order in which they became durable. */
   readonly #byId = new Map<string, LoggedMessage>();
   readonly #queueOfPlace = new Map<number, string>();
-  /** Ids of the messages that are somewhere now, by place and position. */
+  /** Ids of the messages that are in a queue now, by place and position. */
   readonly #idAt = new Map<string, string>();
+  #heldPlace: number | undefined;
+  /** Held sends, by place and position. */
+  readonly #heldAt = new Map<string, { readonly headers: Headers; readonly body: Uint8Array }>();
 
   messages(): readonly SpiedMessage[] {
     return [...this.#byId.values()];
@@ -29,8 +32,9 @@ export class MessageLog {
    */
   async readFrom(store: Store): Promise<void> {
     this.#idAt.clear();
-    for (const { place, queue } of store.opened.places) {
-      this.#queueOfPlace.set(place, queue);
+    this.#heldAt.clear();
+    for (const { place, kind, queue } of store.opened.places) {
+      this.#placeKnown(place, kind, queue);
       let afterPosition: number | undefined;
       for (let isLast = false; !isLast; ) {
         const range = { place, countMax: 500, bytesMax: 1_000_000, withBodies: true };
@@ -76,18 +80,24 @@ export class MessageLog {
         if (headers !== undefined) this.#put(operation.place, operation.position, headers, operation.message.body);
         return;
       }
-      case 'remove':
-        this.#idAt.delete(keyOf(operation.place, operation.position));
+      case 'remove': {
+        const key = keyOf(operation.place, operation.position);
+        this.#idAt.delete(key);
+        this.#heldAt.delete(key);
         return;
+      }
       case 'move': {
         const from = keyOf(operation.place, operation.position);
+        const held = this.#heldAt.get(from);
+        if (held !== undefined) this.#put(operation.toPlace, operation.toPosition, held.headers, held.body);
+        if (this.#heldAt.delete(from)) return;
         const messageId = this.#idAt.get(from);
         this.#idAt.delete(from);
         if (messageId !== undefined) this.#idAt.set(keyOf(operation.toPlace, operation.toPosition), messageId);
         return;
       }
       case 'createPlace':
-        this.#queueOfPlace.set(operation.place, operation.queue);
+        this.#placeKnown(operation.place, operation.placeKind, operation.queue);
         return;
       case 'setState':
       case 'deleteState':
@@ -98,7 +108,16 @@ export class MessageLog {
     }
   }
 
+  #placeKnown(place: number, kind: PlaceKind, queue: string): void {
+    if (kind === 'held') this.#heldPlace = place;
+    else this.#queueOfPlace.set(place, queue);
+  }
+
   #put(place: number, position: number, headers: Headers, body: Uint8Array): void {
+    if (place === this.#heldPlace) {
+      this.#heldAt.set(keyOf(place, position), { headers, body });
+      return;
+    }
     const messageId = headers[Header.messageId];
     if (messageId === undefined) return;
     this.#idAt.set(keyOf(place, position), messageId);

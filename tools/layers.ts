@@ -99,8 +99,8 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     folder: 'cli',
-    mayImport: ['message', 'io', 'keys', 'operations', 'host'],
-    mayImportTypesOf: ['endpoint', 'transfer'],
+    mayImport: ['message', 'io', 'keys', 'operations', 'host', 'resources/postgres', 'resources/mysql'],
+    mayImportTypesOf: ['endpoint', 'transfer', 'transactions'],
     holds: 'the terminal face of operations',
   },
   {

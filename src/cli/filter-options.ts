@@ -5,6 +5,8 @@ import { parseDuration } from './values.ts';
 
 /** What the filter options of a verb hold; `filter` holds the same ones again, written `name=value`. */
 export interface FilterOptions {
+  /** Whole ids; any of them. */
+  readonly id?: readonly string[];
   readonly type?: string;
   readonly exception?: string;
   readonly group?: readonly string[];
@@ -24,6 +26,7 @@ export function filterOf(options: FilterOptions): MessageFilter {
   if (all.bodies === true && all.text === undefined)
     throw new UsageError('--bodies searches bodies for a text.', 'Add --text TEXT.');
   return {
+    ...(all.id !== undefined && { ids: all.id }),
     ...(all.type !== undefined && { type: all.type }),
     ...(all.exception !== undefined && { exception: all.exception }),
     ...(all.group !== undefined && { groups: all.group }),
@@ -58,6 +61,7 @@ export function describeFilter(filter: MessageFilter): string {
 }
 
 const FILTER_NAMES = [
+  'id',
   'type',
   'exception',
   'group',
@@ -73,7 +77,7 @@ function namedFilters(texts: readonly string[]): FilterOptions {
   const named: Record<string, string | string[] | boolean> = {};
   for (const text of texts) {
     const [name, value] = splitFilter(text);
-    if (name === 'group') named.group = [...((named.group as string[] | undefined) ?? []), value];
+    if (name === 'group' || name === 'id') named[name] = [...((named[name] as string[] | undefined) ?? []), value];
     else if (name === 'older-than') named.olderThan = value;
     else if (name === 'newer-than') named.newerThan = value;
     else if (name === 'bodies') Object.assign(named, { text: value, bodies: true });

@@ -2,8 +2,10 @@ import { constants, setPriority } from 'node:os';
 import { type Argument, Command } from 'commander';
 import { packageVersion } from '../io/package-version.ts';
 import type { CommonOptions, ExitCode, VerbContext } from './verb.ts';
+import type { ActOptions } from './verbs/act-on-transaction.ts';
 import type { CreateQueueOptions } from './verbs/create-queue.ts';
 import type { DeadLetterOptions } from './verbs/dead-letter.ts';
+import type { DoctorOptions } from './verbs/doctor.ts';
 import type { ErrorsOptions } from './verbs/errors.ts';
 import type { HostOptions } from './verbs/host.ts';
 import type { IncomingOptions } from './verbs/incoming.ts';
@@ -14,6 +16,7 @@ import type { PeekOptions } from './verbs/peek.ts';
 import type { PurgeOptions } from './verbs/purge.ts';
 import type { ReturnOptions } from './verbs/return-to-source.ts';
 import type { SendOptions } from './verbs/send.ts';
+import type { TransactionsOptions } from './verbs/transactions.ts';
 
 /**
  * The command line of `posthorn`: which verbs there are and what they take. The code of a verb is loaded when it is used,
@@ -43,6 +46,7 @@ export function buildProgram(context: VerbContext, ended: (exitCode: ExitCode) =
   addQueueVerbs(program, context, ended);
   addMachineVerbs(program, context, ended);
   addKeyVerbs(program, context, ended);
+  addTransactionVerbs(program, context, ended);
   addErrorVerbs(program, context, ended);
   addDeadLetterVerbs(program, context, ended);
   return program;
@@ -66,6 +70,7 @@ Examples:
   posthorn return-to-source error all   everything back to where it failed
   posthorn outgoing                     what waits for other machines, and why
   posthorn ping beta                    the way to beta and back, step by step
+  posthorn doctor sales.ts              this machine and the databases of sales.ts
 
 Every verb takes --help, --json and --directory DIR (default: the environment's
 POSTHORN_DIRECTORY, else ./.posthorn), and works while a queue manager runs and
@@ -195,6 +200,55 @@ function addMachineVerbs(program: Command, context: VerbContext, ended: Ended): 
     });
 }
 
+function addTransactionVerbs(program: Command, context: VerbContext, ended: Ended): void {
+  program.commandsGroup('Databases:');
+  const transactions = program
+    .command('transactions')
+    .description('transactions over databases that are not over: list, show, commit, abort, forget, retry')
+    .helpCommand(false);
+  verb(transactions, 'list')
+    .description('each with its databases, what they answered last, and when they are asked again')
+    .option('--state <state>', 'only these: in-doubt, committing, heuristic, aborting, fenced, foreign, …')
+    .option('--resource <name>', 'only those with a part in this database')
+    .option('--endpoint <name>', 'only those of this endpoint')
+    .option('--alarm-after <time>', 'exit code 1 when one is not settled for longer than this (default: 60s)')
+    .action(async (options: TransactionsOptions) => {
+      ended(await (await import('./verbs/transactions.ts')).listTransactions(context, options));
+    });
+  verb(transactions, 'show <id>')
+    .description('one whole, with the SQL to end it by hand; or a database: why it is fenced, which messages')
+    .action(async (id: string, options: CommonOptions) => {
+      ended(await (await import('./verbs/transactions.ts')).showTransaction(context, id, options));
+    });
+  const act = (name: 'commit' | 'abort' | 'forget', term: string, description: string): void => {
+    verb(transactions, `${name} <${term}>`)
+      .description(description)
+      .option('--reason <text>', 'why; kept with who did it')
+      .option('--yes', 'do not ask')
+      .action(async (id: string, options: ActOptions) => {
+        ended(await (await import('./verbs/act-on-transaction.ts')).actOnTransaction(context, name, id, options));
+      });
+  };
+  act('commit', 'id', 'commit the prepared branches of one that only a person can decide');
+  act('abort', 'id', 'roll them back');
+  act('forget', 'id|database', 'delete the record of a heuristic outcome; or accept this store for a fenced database');
+  verb(transactions, 'retry <id>')
+    .description('ask its databases again at once')
+    .option('--reason <text>', 'why; kept with who did it')
+    .action(async (id: string, options: ActOptions) => {
+      ended(await (await import('./verbs/act-on-transaction.ts')).retryTransaction(context, id, options));
+    });
+  verb(program, 'doctor [file...]')
+    .description(
+      'this machine, and every database of endpoint modules or of a JSON file, step by step to a real commit',
+    )
+    .option('--sql', 'print the tables that each database needs as SQL, and do nothing else')
+    .option('--role <role>', 'of endpoint modules: server or client', 'server')
+    .action(async (files: string[], options: DoctorOptions) => {
+      ended(await (await import('./verbs/doctor.ts')).doctor(context, files, options));
+    });
+}
+
 function addKeyVerbs(program: Command, context: VerbContext, ended: Ended): void {
   const keys = program
     .command('keys')
@@ -291,6 +345,7 @@ function withPlaces(command: Command): Command {
 
 function withFilters(command: Command): Command {
   return command
+    .option('--id <id>', 'only the message with this id; may be repeated', collect)
     .option('--type <type>', 'only this message type')
     .option('--exception <text>', 'only where type or text of the exception contains this')
     .option('--group <group>', 'only this group of errors group; may be repeated', collect)

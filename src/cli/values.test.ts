@@ -29,6 +29,7 @@ describe('values on the command line', () => {
 
   test('--filter NAME=VALUE says the same as the option of that name', () => {
     const byOption = filterOf({
+      id: ['x', 'y'],
       type: 'A',
       exception: 'B',
       group: ['c', 'd'],
@@ -39,6 +40,8 @@ describe('values on the command line', () => {
       bodies: true,
     });
     const names = [
+      'id=x',
+      'id=y',
       'type=A',
       'exception=B',
       'group=c',

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -37,6 +37,12 @@ export function removeFile(path: string): void {
 /** The bytes of a file. Rejects with the system's error. */
 export function readBytes(path: string): Promise<Uint8Array> {
   return readFile(path);
+}
+
+/** Room on the disk that holds a directory, as far as this user may take it. Throws the system's error. */
+export function diskRoom(path: string): { readonly freeBytes: number; readonly totalBytes: number } {
+  const { bavail, blocks, bsize } = statfsSync(path);
+  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
 }
 
 /** A directory for sockets and the like that lasts as long as the session: the user's runtime directory, or one under the temporary directory. */

@@ -12,6 +12,10 @@ export const CHANGE_PAGE_MESSAGES_MAX = 64;
 export const PAGE_QUEUES_MAX = 100;
 /** Outgoing queues in one answer, without their last attempts. */
 export const PAGE_OUTGOING_MAX = 500;
+/** An id, resource or endpoint that a request names; a foreign branch may have 128 bytes in hexadecimal. */
+export const TRANSACTION_NAME_LENGTH_MAX = 512;
+/** Why an operator did something, in characters. */
+export const OPERATOR_REASON_LENGTH_MAX = 500;
 /** A searched text, in characters. */
 export const FILTER_TEXT_LENGTH_MAX = 256;
 /** Bytes of each body that a text is searched in. */

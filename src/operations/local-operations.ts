@@ -6,10 +6,12 @@ import { QueueNotFound } from '../queues/errors.ts';
 import type { QueueManager } from '../queues/queue-manager.ts';
 import type { QueueStatus } from '../queues/queue-status.ts';
 import { isOutcomeUnknown } from '../transactions/outcome-unknown.ts';
+import type { OperatorWish, TransactionPage, TransactionView } from '../transactions/transaction-view.ts';
 import type { PingReport } from '../transfer/ping-report.ts';
 import type { TransferOperations } from '../transfer/transfer-operations.ts';
 import type { Delivery } from '../transport/transport.ts';
 import { declareQueue } from './declare-queue.ts';
+import { describeHealth } from './describe-health.ts';
 import { InvalidFilter, InvalidRequest, QueueManagerNotRunning } from './errors.ts';
 import { countIntoGroups, type FailureGroup } from './failure-group.ts';
 import { CHANGE_PAGE_MESSAGES_MAX, ID_PREFIX_LENGTH_MIN, PAGE_MESSAGES_MAX, PAGE_QUEUES_MAX } from './limits.ts';
@@ -22,6 +24,7 @@ import type {
   FindRequest,
   FoundPage,
   GroupPage,
+  HealthDescription,
   IncomingDescription,
   ManagerDescription,
   MessagePage,
@@ -39,6 +42,8 @@ import type {
   SendResult,
   StartReturnRequest,
   SubscriptionPage,
+  TransactionActed,
+  TransactionsRequest,
   WorkedPage,
 } from './operations.ts';
 import { OutgoingOperations } from './outgoing-operations.ts';
@@ -47,6 +52,7 @@ import type { ReturnOperation } from './return-operation.ts';
 import { ReturnToSource } from './return-to-source.ts';
 import { SendMessages } from './send-messages.ts';
 import { SUBSCRIPTION_PREFIX } from './subscription-key.ts';
+import { TransactionOperations } from './transaction-operations.ts';
 
 /** The operations, on a queue manager of this process. */
 export class LocalOperations implements Operations {
@@ -55,15 +61,22 @@ export class LocalOperations implements Operations {
   readonly #returns: ReturnToSource;
   readonly #sends: SendMessages;
   readonly #outgoing: OutgoingOperations;
+  readonly #transactions: TransactionOperations;
   readonly #transfer: TransferOperations | undefined;
+  readonly #isRunning: boolean;
 
-  /** Without `transfer` nothing moves between machines: the directory is opened for a page of work. */
-  constructor(manager: QueueManager, io: Io, transfer?: TransferOperations) {
+  /**
+   * Without `transfer` nothing moves between machines. `isStopped`: the directory is opened for a page of work, so no endpoint
+   * and no database is at hand.
+   */
+  constructor(manager: QueueManager, io: Io, transfer?: TransferOperations, options: LocalOptions = {}) {
     this.#manager = manager;
     this.#io = io;
     this.#returns = new ReturnToSource(manager, io);
     this.#sends = new SendMessages(manager, io);
     this.#outgoing = new OutgoingOperations(manager, io, transfer);
+    this.#isRunning = options.isStopped !== true;
+    this.#transactions = new TransactionOperations(manager, io, { isRunning: this.#isRunning });
     this.#transfer = transfer;
   }
 
@@ -213,6 +226,22 @@ export class LocalOperations implements Operations {
     throw new QueueManagerNotRunning(this.#manager.directory, `'${machine}' is not looked for from here`);
   }
 
+  listTransactions(request: TransactionsRequest): Promise<TransactionPage> {
+    return this.#transactions.list(request);
+  }
+
+  showTransaction(request: { readonly id: string }): Promise<TransactionView> {
+    return this.#transactions.show(request);
+  }
+
+  actOnTransaction(wish: OperatorWish): Promise<TransactionActed> {
+    return this.#transactions.act(wish);
+  }
+
+  describeHealth(): Promise<HealthDescription> {
+    return describeHealth(this.#manager, this.#io, { isRunning: this.#isRunning });
+  }
+
   /** Takes a page and lets `change` put it into one unit of work. */
   async #changePage(
     request: PurgeRequest,
@@ -281,6 +310,10 @@ export class LocalOperations implements Operations {
   #queueNames(): string[] {
     return [...this.#manager.status(), ...this.#manager.outgoingStatus()].map((status) => status.queue);
   }
+}
+
+export interface LocalOptions {
+  readonly isStopped?: boolean;
 }
 
 /** The machine that a request to ping names. */

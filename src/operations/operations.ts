@@ -1,5 +1,6 @@
 import type { QueueSettings } from '../queues/queue-status.ts';
 import type { QueuePlaceKind } from '../store/store.ts';
+import type { OperatorWish, TransactionPage, TransactionView, ViewRequest } from '../transactions/transaction-view.ts';
 import type { IncomingStatus } from '../transfer/incoming-status.ts';
 import type { OutgoingState, OutgoingStatus } from '../transfer/outgoing-status.ts';
 import type { PingReport } from '../transfer/ping-report.ts';
@@ -59,6 +60,14 @@ export interface Operations {
   retryOutgoing(request: OutgoingWish): Promise<OutgoingDescription>;
   /** Looks at the way to a machine and, when it answers, has it look back; 20 s at most, most of them spent waiting. */
   ping(request: { readonly machine: string }): Promise<PingReport>;
+  /** Transactions over databases that are not over, in the order of their ids, what was written down at the last end included. */
+  listTransactions(request: TransactionsRequest): Promise<TransactionPage>;
+  /** One of them with all that is known, by its id or the beginning of it. */
+  showTransaction(request: { readonly id: string }): Promise<TransactionView>;
+  /** Commits, aborts, forgets or tries again, and notes who and why. */
+  actOnTransaction(wish: OperatorWish): Promise<TransactionActed>;
+  /** What `doctor` looks at: the process, its disk and its clock. */
+  describeHealth(): Promise<HealthDescription>;
 }
 
 /** The names above, for the two ends of the socket. */
@@ -83,6 +92,10 @@ export const OPERATION_NAMES = [
   'releaseOutgoing',
   'retryOutgoing',
   'ping',
+  'listTransactions',
+  'showTransaction',
+  'actOnTransaction',
+  'describeHealth',
 ] as const satisfies readonly (keyof Operations)[];
 
 export type OperationName = (typeof OPERATION_NAMES)[number];
@@ -275,4 +288,29 @@ export interface OutgoingDescription extends Omit<OutgoingStatus, 'state'> {
 
 export interface IncomingDescription extends IncomingStatus {
   readonly isRunning: boolean;
+}
+
+export type TransactionsRequest = ViewRequest;
+
+export interface TransactionActed {
+  /** As it is now; undefined when nothing is left of it. */
+  readonly transaction: TransactionView | undefined;
+  /** The same wish was carried out before, and its answer was lost. */
+  readonly wasDoneBefore: boolean;
+}
+
+export interface HealthDescription {
+  /** Of the process that did this page. */
+  readonly nodeVersion: string;
+  readonly version: string;
+  /** On the disk of the directory. */
+  readonly freeBytes: number;
+  readonly diskBytes: number;
+  /**
+   * By how much the wall clock is ahead of the time that deadlines count by: what it jumped since the directory was made, or what
+   * the machine slept. Negative: it was set back.
+   */
+  readonly clockAheadMs: number;
+  /** Why no queue manager could exchange messages with these settings; not looked at while one runs. */
+  readonly network: { readonly what: string; readonly mend: string } | undefined;
 }

@@ -83,7 +83,7 @@ export class StoppedManager {
       purpose: 'cli',
       waitForOwnerMs: 0,
     });
-    const operations = new LocalOperations(manager, this.#io);
+    const operations = new LocalOperations(manager, this.#io, undefined, { isStopped: true });
     this.#open = { manager, operations, openedAtMs: this.#nowMs(), idleTimer: undefined };
     return this.#open;
   }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { EndpointDescription } from '../../endpoint/endpoint.ts';
+import type { EndpointDescription } from '../../endpoint/endpoint-description.ts';
 import { loadEndpoints } from '../../host/load-endpoints.ts';
 import { silentLogger } from '../../io/logger.ts';
 import { formatCount } from '../format.ts';

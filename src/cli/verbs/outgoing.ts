@@ -11,6 +11,7 @@ import {
 import { parseDuration } from '../values.ts';
 import { type CommonOptions, type ExitCode, printJson, type VerbContext, withOperations } from '../verb.ts';
 import { watch } from '../watch.ts';
+import { whoAsks } from '../who-asks.ts';
 import { wrap } from '../wrap.ts';
 
 export interface OutgoingOptions extends CommonOptions {
@@ -71,11 +72,6 @@ const DONE: Readonly<Record<OutgoingAct, string>> = {
   release: 'is released',
   retry: 'is tried now',
 };
-
-function whoAsks({ environment }: VerbContext): string {
-  const name = environment.SUDO_USER || environment.USER || environment.LOGNAME;
-  return name === undefined || name === '' ? 'an operator' : name;
-}
 
 /** All, those to one machine, or one with its last attempts. */
 async function readOutgoing(

@@ -1,0 +1,113 @@
+import type { ResourceView, TransactionView } from '../transactions/transaction-view.ts';
+import { formatAge, formatCount, readableTime } from './format.ts';
+import { describeMayBeHandled, type MayBeHandled } from './may-be-handled.ts';
+import { type Column, formatTable } from './table.ts';
+import type { Terminal } from './terminal.ts';
+import { describeBranch, describeHeldSends, describeTarget, RESOURCE_WORDS, STATE_WORDS } from './transaction-words.ts';
+import { wrap } from './wrap.ts';
+
+/** What `transactions list` shows. */
+export interface TransactionsSeen {
+  readonly resources: readonly ResourceSeen[];
+  readonly transactions: readonly TransactionView[];
+}
+
+export interface ResourceSeen {
+  readonly resource: ResourceView;
+  readonly mayBeHandled: MayBeHandled | undefined;
+}
+
+/** Databases that need somebody above, then a line for each transaction, and under it what is known of one that lasts. */
+export function formatTransactions(terminal: Terminal, seen: TransactionsSeen, nowMs: number): string {
+  const troubled = seen.resources.filter(({ resource }) => resource.state !== 'ready');
+  const blocks = troubled
+    .toSorted((one, other) => Number(isFenced(other)) - Number(isFenced(one)))
+    .map((each) => resourceLines(terminal, each, nowMs).join('\n'));
+  if (seen.transactions.length > 0) blocks.push(tableOf(terminal, seen.transactions).join('\n'));
+  else blocks.push('No transaction is open or waits for a database.');
+  return blocks.join('\n\n');
+}
+
+function isFenced({ resource }: ResourceSeen): boolean {
+  return resource.state === 'fenced';
+}
+
+function resourceLines(terminal: Terminal, seen: ResourceSeen, nowMs: number): readonly string[] {
+  const { resource, mayBeHandled } = seen;
+  const { name, state, sinceMs, sentence, endpoints } = resource;
+  const since = sinceMs === undefined ? '' : ` since ${readableTime(sinceMs)} (${formatAge(nowMs - sinceMs)})`;
+  const target = describeTarget(resource);
+  const head = `${name}: ${RESOURCE_WORDS[state]}${since}${target === undefined ? '' : `; ${target}`}`;
+  const details = [sentence, ...(state === 'fenced' ? fencedSentences(name, endpoints, mayBeHandled) : [])];
+  return [
+    ...wrap(head, terminal.columns).map(terminal.bold),
+    ...details.flatMap((text) => (text === undefined ? [] : indented(terminal, text))),
+  ];
+}
+
+/** What an operator asks first: what may have happened, who stands still, and what can be done. */
+export function fencedSentences(
+  name: string,
+  endpoints: readonly string[],
+  mayBeHandled: MayBeHandled | undefined,
+): readonly string[] {
+  return [
+    ...(mayBeHandled === undefined ? [] : [describeMayBeHandled(mayBeHandled)]),
+    ...(endpoints.length === 0 ? [] : [`Receiving nothing meanwhile: ${endpoints.join(', ')}.`]),
+    `Compare those messages with the database (posthorn transactions show ${name} lists them) and move or purge those that were handled (--id ID); then accept this store as it is: posthorn transactions forget ${name} --reason TEXT`,
+  ];
+}
+
+function tableOf(terminal: Terminal, transactions: readonly TransactionView[]): readonly string[] {
+  const [title = '', ...rows] = formatTable(terminal, COLUMNS, transactions.map(rowOf)).split('\n');
+  return [
+    title,
+    ...transactions.flatMap((transaction, index) => [
+      rows[index] ?? '',
+      ...(PASSING.has(transaction.state) ? [] : detailLines(terminal, transaction)),
+    ]),
+  ];
+}
+
+/** They come and go by themselves, many a second on a busy machine. */
+const PASSING: ReadonlySet<TransactionView['state']> = new Set(['active', 'preparing']);
+
+const COLUMNS: readonly Column[] = [
+  // All ids of a queue manager begin alike.
+  { title: 'ID', share: 3, widthMin: 21, cutsStart: true },
+  { title: 'AGE', right: true },
+  { title: 'STATE' },
+  { title: 'ENDPOINT', share: 2, widthMin: 8 },
+  { title: 'MESSAGE', share: 2, widthMin: 8 },
+  { title: 'DATABASES', share: 2, widthMin: 9 },
+  { title: 'HELD', right: true },
+];
+
+function rowOf(transaction: TransactionView): string[] {
+  const { id, ageMs, state, endpoint, messageId, branches, heldSends } = transaction;
+  return [
+    id,
+    formatAge(ageMs),
+    STATE_WORDS[state],
+    endpoint ?? '',
+    messageId ?? '',
+    [...new Set(branches.map(({ resource }) => resource))].join(', '),
+    formatCount(heldSends.reduce((sum, { messages }) => sum + messages, 0)),
+  ];
+}
+
+function detailLines(terminal: Terminal, transaction: TransactionView): readonly string[] {
+  const held = describeHeldSends(transaction);
+  return [
+    ...transaction.branches.flatMap((branch) => indented(terminal, `${branch.resource}: ${describeBranch(branch)}`)),
+    ...indented(terminal, transaction.sentence),
+    ...(held === undefined ? [] : indented(terminal, `Held until then: ${held}.`)),
+  ];
+}
+
+function indented(terminal: Terminal, text: string): readonly string[] {
+  const width = terminal.columns === undefined ? undefined : terminal.columns - INDENT.length;
+  return wrap(text, width).map((line) => `${INDENT}${line}`);
+}
+
+const INDENT = '    ';

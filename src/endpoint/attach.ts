@@ -1,6 +1,7 @@
 import { nodeIo } from '../io/node-io.ts';
 import type { QueueManager } from '../queues/queue-manager.ts';
 import type { SubscriptionStore } from '../routing/subscription-store.ts';
+import type { Resource } from '../transactions/resource.ts';
 import type { Dispatcher, Transport } from '../transport/transport.ts';
 import { QueueManagerSubscriptions } from '../transports/queue-manager/queue-manager-subscriptions.ts';
 import { queueManagerTransport } from '../transports/queue-manager/queue-manager-transport.ts';
@@ -23,7 +24,7 @@ export interface Attachment {
  *
  * @throws {PosthornError} STORE_OWNED: another process owns the directory, and the endpoint wants to receive
  */
-export async function attach(options: EndpointOptions): Promise<Attachment> {
+export async function attach(options: EndpointOptions<Resource>): Promise<Attachment> {
   if (options.queueManager !== undefined) return attachTo(options.queueManager, async () => undefined);
   const directory = options.directory ?? process.env.POSTHORN_DIRECTORY ?? '.posthorn';
   const remote = options.sendOnly === true ? await attachRemotely(directory, options) : undefined;
@@ -33,7 +34,7 @@ export async function attach(options: EndpointOptions): Promise<Attachment> {
 }
 
 /** Undefined when no process owns the directory, or this one does and shares it. */
-async function attachRemotely(directory: string, options: EndpointOptions): Promise<Attachment | undefined> {
+async function attachRemotely(directory: string, options: EndpointOptions<Resource>): Promise<Attachment | undefined> {
   if (isSharedHere(directory)) return undefined;
   const remote = await connectRemoteDispatcher({ directory, io: options.io ?? nodeIo() });
   if (remote === undefined) return undefined;

@@ -1,6 +1,7 @@
 import { type Address, parseAddress } from '../message/address.ts';
 import { InvalidOption } from '../message/errors.ts';
 import type { RecoverabilityConfig } from '../recoverability/recoverability-config.ts';
+import type { Resource } from '../transactions/resource.ts';
 import type { EndpointOptions } from './endpoint-options.ts';
 
 /** A queue beside its own that an endpoint's options name, and the option. */
@@ -12,7 +13,10 @@ export interface ConfiguredQueue {
 }
 
 /** @throws {InvalidAddress} */
-export function configuredQueues(config: RecoverabilityConfig, options: EndpointOptions): readonly ConfiguredQueue[] {
+export function configuredQueues(
+  config: RecoverabilityConfig,
+  options: EndpointOptions<Resource>,
+): readonly ConfiguredQueue[] {
   const places = [
     ['recoverability.errorQueue', 'error queue', config.errorQueue],
     ...config.rules.map(

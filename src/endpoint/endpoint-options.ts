@@ -8,9 +8,12 @@ import type { CriticalError } from '../recoverability/notifications.ts';
 import type { RecoverabilityOptions } from '../recoverability/recoverability-config.ts';
 import type { Publisher } from '../routing/publisher.ts';
 import type { Route } from '../routing/route.ts';
+import type { ProtocolChoice, SendsVisible } from '../transactions/distributed-transaction.ts';
+import type { Resource } from '../transactions/resource.ts';
+import type { IsolationLevel } from '../transactions/resource-manager.ts';
 
 /** How an endpoint works. Everything has a default: `new Endpoint('hello')` alone works. */
-export interface EndpointOptions {
+export interface EndpointOptions<Resources extends Resource = never> {
   /** Default: an embedded one in `directory`, shared by all endpoints of this process with the same directory. */
   readonly queueManager?: QueueManager;
   /** Where the embedded queue manager lies. Default: `$POSTHORN_DIRECTORY`, else `./.posthorn`. */
@@ -19,9 +22,17 @@ export interface EndpointOptions {
   readonly role?: 'server' | 'client';
   /** No queue and no handlers; when another process owns the directory, sends go through its control socket. */
   readonly sendOnly?: boolean;
-  /** Handlers at a time, at most. Default: the number of cores, at least 2. */
+  /**
+   * Handlers at a time, at most; as many transactions of the program may run beside them, and each database has a connection
+   * for every one. Default: the number of cores, at least 2.
+   */
   readonly concurrency?: number;
   readonly transactions?: TransactionOptions;
+  /**
+   * Databases that take part in the transactions of its messages, made by `postgresResource` or `mysqlResource`. They make
+   * `distributed` the mode; another one is refused with them.
+   */
+  readonly resources?: readonly Resources[];
   readonly recoverability?: RecoverabilityOptions;
   readonly routes?: readonly Route[];
   /**
@@ -48,12 +59,19 @@ export interface EndpointOptions {
 }
 
 export interface TransactionOptions {
-  /** Default `sendsAtomicWithReceive`; see `TransactionMode`. */
+  /** Default `sendsAtomicWithReceive`, with `resources` `distributed`; see `TransactionMode`. */
   readonly mode?: TransactionMode;
   /** A handler that runs longer is rolled back, and its message counts as failed. Default 600,000. */
   readonly timeoutMs?: number;
-  /** Of database transactions, when the mode is `distributed`. */
-  readonly isolationLevel?: 'read committed' | 'repeatable read' | 'serializable';
+  /** Of database transactions. Default `read committed`. */
+  readonly isolationLevel?: IsolationLevel;
+  /** How databases and queues are brought to one outcome. Default `auto`: a marker row for one database, two-phase commit for several. */
+  readonly protocol?: ProtocolChoice;
+  /**
+   * When what was sent can be received: after every database has committed (default), or as soon as that is decided, when a
+   * fast receiver may look into a database a moment too early.
+   */
+  readonly sendsVisible?: SendsVisible;
 }
 
 export interface AuditOptions {

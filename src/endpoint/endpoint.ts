@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os';
-import { formatAddress } from '../message/address.ts';
 import {
   type Contract,
   type Handleable,
@@ -20,24 +19,37 @@ import type {
   Sent,
 } from '../pipeline/handler-context.ts';
 import { HandlerRegistry } from '../pipeline/handler-registry.ts';
-import type { AvailableMode } from '../pipeline/message-transaction.ts';
-import { OutgoingPipeline, PUBLISH, SEND, SEND_LOCAL, type Verb } from '../pipeline/outgoing-pipeline.ts';
+import { type OutgoingPipeline, PUBLISH, SEND, SEND_LOCAL, type Verb } from '../pipeline/outgoing-pipeline.ts';
+import type { TransactionAction } from '../pipeline/program-transactions.ts';
+import type { TransactionContext } from '../pipeline/transaction-context.ts';
 import {
   type CriticalError,
   type EndpointEventName,
   type Listener,
   Notifications,
 } from '../recoverability/notifications.ts';
-import { attemptsMax, type RetryConfig } from '../recoverability/recoverability-config.ts';
+import { runOutsideTransactions } from '../transactions/ambient-transaction.ts';
+import type { Resource } from '../transactions/resource.ts';
+import type { ResourceManager } from '../transactions/resource-manager.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type Attachment, attach } from './attach.ts';
-import { type ConfiguredQueue, refuseOwnQueue } from './configured-queues.ts';
+import { refuseOwnQueue } from './configured-queues.ts';
+import { describeEndpoint, type EndpointDescription } from './endpoint-description.ts';
 import { type EndpointOptions, STOP_TIMEOUT_MS, type StopOptions } from './endpoint-options.ts';
-import { EndpointAlreadyStarted, EndpointNotRunning, EndpointSendOnly, EndpointStopped } from './errors.ts';
+import {
+  EndpointAlreadyStarted,
+  EndpointNotRunning,
+  EndpointSendOnly,
+  EndpointStopped,
+  TransactionNeedsQueueManager,
+} from './errors.ts';
+import { makeOutgoing } from './make-outgoing.ts';
 import { makeReceiving, type Receiving } from './receiving.ts';
 import { checkConcurrency, type ResolvedOptions, resolveOptions } from './resolve-options.ts';
 import { Subscribing } from './subscribing.ts';
-import { WaitingSends } from './waiting-sends.ts';
+import { tellStarted } from './tell-started.ts';
+import { startTransacting, type Transacting } from './transacting.ts';
+import type { WaitingSends } from './waiting-sends.ts';
 
 /**
  * Handles the messages of one queue, each in a transaction, and sends.
@@ -47,15 +59,17 @@ import { WaitingSends } from './waiting-sends.ts';
  *        └──────failed────────┘             created ──stop()───────────────┘
  *
  * `start` and `stop` may be called twice; what comes second gets the promise of the first.
+ *
+ * `Resources` are the databases that its options list: handlers and transactions may use those, and no others.
  */
-export class Endpoint implements AsyncDisposable {
+export class Endpoint<Resources extends Resource = never> implements AsyncDisposable {
   /** Also the name of its queue. */
   readonly name: string;
   #options: ResolvedOptions;
   readonly #notifications: Notifications;
   readonly #registry = new HandlerRegistry();
-  readonly #physicalBehaviors: UserBehavior<IncomingPhysicalContext>[] = [];
-  readonly #logicalBehaviors: UserBehavior<IncomingLogicalContext>[] = [];
+  readonly #physicalBehaviors: UserBehavior<IncomingPhysicalContext<Resource>>[] = [];
+  readonly #logicalBehaviors: UserBehavior<IncomingLogicalContext<Resource>>[] = [];
   #concurrency: number;
   #state: EndpointState = 'created';
   #starting: Promise<void> | undefined;
@@ -64,12 +78,13 @@ export class Endpoint implements AsyncDisposable {
   #sends: WaitingSends | undefined;
   #receiving: Receiving | undefined;
   #subscribing: Subscribing | undefined;
+  #transacting: Transacting | undefined;
 
   /**
    * @param name - of the endpoint and its queue
-   * @throws {InvalidOption} {InvalidAddress} {DistributedNotAvailable} with the mend; nothing is opened before `start`
+   * @throws {InvalidOption} {InvalidAddress} with the mend; nothing is opened before `start`
    */
-  constructor(name: string, options: EndpointOptions = {}) {
+  constructor(name: string, options: EndpointOptions<Resources> = {}) {
     this.name = name;
     this.#options = resolveOptions(name, options, availableParallelism());
     this.#concurrency = this.#options.concurrency;
@@ -83,13 +98,24 @@ export class Endpoint implements AsyncDisposable {
     return this.#state;
   }
 
-  /** Handlers at a time, at most. May be set while running. */
+  /** The managers of the databases that it lists; for tools. */
+  get resources(): readonly ResourceManager[] {
+    return this.#options.resources;
+  }
+
+  /** Branches at a time of each of them that `start` makes room for; for tools. */
+  get branchCount(): number {
+    return this.#concurrency;
+  }
+
+  /** Handlers at a time, at most. May be set while running; with databases, not above what it was at the start. */
   get concurrency(): number {
     return this.#concurrency;
   }
 
   set concurrency(concurrency: number) {
     checkConcurrency(concurrency);
+    this.#transacting?.uses.checkConcurrency(concurrency);
     this.#concurrency = concurrency;
     if (this.#receiving !== undefined) this.#receiving.loop.concurrency = concurrency;
   }
@@ -99,7 +125,7 @@ export class Endpoint implements AsyncDisposable {
    *
    * @throws {SecondHandler} the command has one {EndpointAlreadyStarted} {EndpointSendOnly} {ContractConflict}
    */
-  handle<T extends Handleable>(type: T, handler: Handler<T>): this {
+  handle<T extends Handleable>(type: T, handler: Handler<T, Resources>): this {
     this.#requireNotStarted('handle()');
     this.#requireReceiving('handle()');
     this.#registry.addHandler(type, handler as AnyHandler); // the registry finds it by the type that it was written for
@@ -110,8 +136,8 @@ export class Endpoint implements AsyncDisposable {
    * Adds a step to the way of every message: `incomingPhysical` before its body is read, `incomingLogical` after it was
    * read and checked. Steps of one stage run in the order in which they were added.
    */
-  use(stage: 'incomingPhysical', behavior: UserBehavior<IncomingPhysicalContext>): this;
-  use(stage: 'incomingLogical', behavior: UserBehavior<IncomingLogicalContext>): this;
+  use(stage: 'incomingPhysical', behavior: UserBehavior<IncomingPhysicalContext<Resources>>): this;
+  use(stage: 'incomingLogical', behavior: UserBehavior<IncomingLogicalContext<Resources>>): this;
   use(stage: BehaviorStage, behavior: UserBehavior<never>): this {
     this.#requireNotStarted('use()');
     // The overloads tie the kind of behavior to the stage.
@@ -148,18 +174,20 @@ export class Endpoint implements AsyncDisposable {
    */
   start(): Promise<void> {
     if (this.#stopping !== undefined) return Promise.reject(new EndpointStopped(this.name));
-    this.#starting ??= this.#start();
+    // Whoever starts it may do so in a transaction of another endpoint, which nothing here is part of.
+    this.#starting ??= runOutsideTransactions(() => this.#start());
     return this.#starting;
   }
 
   /**
-   * Receives no more, waits for running handlers, aborts those that are not done by `timeoutMs`, and lets go of the queue
-   * manager. Messages of aborted handlers are available at once. A second call with a time of its own can only shorten
+   * Receives no more, waits for running handlers and transactions, aborts those that are not done by `timeoutMs`, and lets
+   * go of the queue manager. Messages of aborted handlers are available at once. A second call with a time of its own can only shorten
    * the first.
    */
   stop(options: StopOptions = {}): Promise<void> {
     if (this.#stopping !== undefined && options.timeoutMs !== undefined) {
       this.#receiving?.loop.hurryStop(options.timeoutMs);
+      this.#transacting?.programs.hurryStop(options.timeoutMs);
     }
     this.#stopping ??= this.#stop(options.timeoutMs ?? STOP_TIMEOUT_MS);
     return this.#stopping;
@@ -190,6 +218,30 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /**
+   * Runs `action` in a transaction: what it does in the endpoint's databases, and what it sends by its `tx`, commits when it
+   * has returned, or not at all. Resolves with what it returned, after everything is durable. What is called below finds the
+   * transaction too (`orders.query(…)`). `endpoint.send` takes no part: it leaves at once.
+   *
+   * Called inside a transaction of this endpoint, a handler's in mode `distributed` too, it joins that one, commits nothing by
+   * itself, and when it fails, that one cannot commit any more. In handlers of other modes it is on its own, and runs again
+   * with each attempt at the message.
+   *
+   * @throws what `action` threw, TRANSACTION_TIMED_OUT, TRANSACTION_ABORTED, and what databases and the store say at the
+   * commit: nothing of it is there. OUTCOME_UNKNOWN: all of it may be, as `posthorn transactions` tells.
+   */
+  async transaction<Result>(
+    action: (transaction: TransactionContext<Resources>) => Result | Promise<Result>,
+  ): Promise<Result> {
+    if (this.#attachment !== undefined && this.#attachment.transport === undefined) {
+      throw new TransactionNeedsQueueManager(this.name);
+    }
+    if (this.#transacting === undefined || this.#state === 'stopped') {
+      throw new EndpointNotRunning(this.name, this.#state);
+    }
+    return this.#transacting.programs.run(action as TransactionAction<Result>); // it is given all that the endpoint lists
+  }
+
+  /**
    * Has events of this type come to the own queue, from now on and after every restart. Those of other machines come when
    * each of the type's `publishers` has got the request, which is durable when this resolves.
    */
@@ -204,70 +256,56 @@ export class Endpoint implements AsyncDisposable {
 
   /** How it works, and what it does right now. */
   describe(): EndpointDescription {
-    const { mode, recoverability, isSendOnly, timeoutMs, routes, publishers } = this.#options;
-    const { rules, unrecoverableErrors, ...retries } = recoverability;
-    const machine = this.#attachment?.dispatcher.machine;
-    return {
+    return describeEndpoint({
       name: this.name,
-      address: isSendOnly || machine === undefined ? undefined : formatAddress({ queue: this.name, machine }),
       state: this.#state,
-      mode,
-      timeoutMs,
+      options: this.#options,
+      machine: this.#attachment?.dispatcher.machine,
       concurrency: this.#concurrency,
       handlersRunning: this.#receiving?.loop.handlersRunning ?? 0,
       isRateLimited: this.#receiving?.limiter.isLimiting ?? false,
-      attemptsMax: attemptsMax(recoverability),
-      errorQueue: recoverability.errorQueue,
-      retries,
-      ruleCount: rules.length,
-      unrecoverableErrorCount: unrecoverableErrors.length,
-      hasOwnPolicy: this.#options.given.recoverability?.policy !== undefined,
-      routes: routes.describe(),
-      publishers: publishers.describe(),
       handledTypes: [...this.#registry.all()].filter((each) => each.handlers.length > 0).map((each) => each.name),
-    };
+      uses: this.#transacting?.uses.describe() ?? [],
+      fenced: this.#transacting?.uses.fenced ?? [],
+    });
   }
 
   async #start(): Promise<void> {
     this.#state = 'starting';
     try {
       this.#attachment = await attach(this.#options.given);
-      const outgoing = this.#makeOutgoing(this.#attachment);
-      if (this.#attachment.transport !== undefined && !this.#options.isSendOnly) {
-        await this.#startReceiving(this.#attachment, this.#attachment.transport, outgoing);
-      }
+      const { pipeline: outgoing, sends } = makeOutgoing(this.name, this.#options, this.#attachment);
+      this.#sends = sends;
+      const { transport } = this.#attachment;
+      if (transport !== undefined) await this.#startWith(this.#attachment, transport, outgoing);
+      else if (this.#options.resources.length > 0) throw new TransactionNeedsQueueManager(this.name);
       this.#state = 'running';
     } catch (error) {
+      this.#transacting?.uses.release();
+      this.#transacting = undefined;
       await this.#attachment?.release();
       this.#attachment = undefined;
       this.#starting = undefined;
       this.#state = 'created';
       throw error;
     }
-    this.#tellStarted();
+    tellStarted(this.describe(), this.#options, this.#attachment.transport);
+    this.#notifications.emit('started', { endpoint: this.name });
     this.#receiving?.loop.start();
   }
 
-  #makeOutgoing({ dispatcher, subscriptions }: Attachment): OutgoingPipeline {
-    const { io, serializers, routes, isSendOnly } = this.#options;
-    const ownQueue = isSendOnly ? undefined : { queue: this.name };
-    const outgoing = new OutgoingPipeline({
-      io,
-      dispatcher,
-      serializers,
-      routes,
-      subscriptions,
-      endpoint: this.name,
-      ownQueue,
-    });
-    this.#sends = new WaitingSends(
-      () => dispatcher.admission(),
-      (verb, type, body, options) => outgoing.send({ verb, type, body, options }),
-    );
-    return outgoing;
+  async #startWith(attachment: Attachment, transport: Transport, outgoing: OutgoingPipeline): Promise<void> {
+    const parts = { endpoint: this.name, options: this.#options, concurrency: this.#concurrency, transport, outgoing };
+    this.#transacting = await startTransacting(parts);
+    if (!this.#options.isSendOnly) await this.#startReceiving(attachment, transport, outgoing, this.#transacting);
   }
 
-  async #startReceiving(attachment: Attachment, transport: Transport, outgoing: OutgoingPipeline): Promise<void> {
+  async #startReceiving(
+    attachment: Attachment,
+    transport: Transport,
+    outgoing: OutgoingPipeline,
+    { distributed, uses }: Transacting,
+  ): Promise<void> {
     const { queues, publishers, io } = this.#options;
     refuseOwnQueue(this.name, queues, (machine) => transport.isHere(machine));
     const { subscriptions } = attachment;
@@ -285,6 +323,8 @@ export class Endpoint implements AsyncDisposable {
       endpoint: this.name,
       options: this.#options,
       transport,
+      distributed,
+      resourceUse: uses.first,
       receiver,
       concurrency: this.#concurrency,
       registry: this.#registry,
@@ -303,35 +343,12 @@ export class Endpoint implements AsyncDisposable {
       this.#options.logger.warn(`Endpoint '${this.name}' purged ${purgedCount} messages at its start.`);
   }
 
-  #tellStarted(): void {
-    const { recoverability, mode, logger, isSendOnly } = this.#options;
-    for (const { what, text } of this.#queuesElsewhere()) {
-      logger.info(
-        `The ${what} '${text}' of endpoint '${this.name}' stands on another machine: messages for it leave through the outgoing queue.`,
-      );
-    }
-    const { address, concurrency } = this.describe();
-    const { immediateRetries, delayedRetries, errorQueue } = recoverability;
-    const attempts = `${attemptsMax(recoverability)} (${immediateRetries + 1} × ${delayedRetries + 1})`;
-    logger.info(
-      isSendOnly
-        ? `Endpoint '${this.name}' is ready to send.`
-        : `Endpoint '${this.name}' handles ${address}: mode ${mode}, ${concurrency} at a time, attempts at most ${attempts}, then '${errorQueue}'.`,
-    );
-    this.#notifications.emit('started', { endpoint: this.name });
-  }
-
-  #queuesElsewhere(): readonly ConfiguredQueue[] {
-    const transport = this.#attachment?.transport;
-    if (transport === undefined || this.#options.isSendOnly) return [];
-    return this.#options.queues.filter(({ address }) => !transport.isHere(address.machine));
-  }
-
   async #stop(timeoutMs: number): Promise<void> {
     // Only a start under way is waited for: a running endpoint receives nothing more from this moment on.
     if (this.#state === 'starting') await Promise.allSettled([this.#starting]);
     this.#state = 'stopping';
-    await this.#receiving?.loop.stop(timeoutMs);
+    await Promise.all([this.#receiving?.loop.stop(timeoutMs), this.#transacting?.programs.stop(timeoutMs)]);
+    this.#transacting?.uses.release();
     await this.#attachment?.release();
     this.#state = 'stopped';
     this.#notifications.emit('stopped', { endpoint: this.name });
@@ -370,28 +387,3 @@ export class Endpoint implements AsyncDisposable {
 
 export type EndpointState = 'created' | 'starting' | 'running' | 'stopping' | 'stopped';
 export type BehaviorStage = 'incomingPhysical' | 'incomingLogical';
-
-export interface EndpointDescription {
-  readonly name: string;
-  /** `queue@machine`; undefined before the start, and for a send-only endpoint. */
-  readonly address: string | undefined;
-  readonly state: EndpointState;
-  readonly mode: AvailableMode;
-  readonly timeoutMs: number;
-  readonly concurrency: number;
-  readonly handlersRunning: number;
-  readonly isRateLimited: boolean;
-  /** Over all rounds of retries. */
-  readonly attemptsMax: number;
-  readonly errorQueue: string;
-  /** As configured for all messages; rules and an own policy may say otherwise. */
-  readonly retries: RetryConfig;
-  readonly ruleCount: number;
-  readonly unrecoverableErrorCount: number;
-  readonly hasOwnPolicy: boolean;
-  /** `queue` or `queue@machine` by message type. */
-  readonly routes: Readonly<Record<string, string>>;
-  /** Who publishes which events on other machines: `queue@machine` by message type. */
-  readonly publishers: Readonly<Record<string, readonly string[]>>;
-  readonly handledTypes: readonly string[];
-}

@@ -42,14 +42,14 @@ export class EndpointSendOnly extends PosthornError {
   }
 }
 
-/** The transaction mode `distributed` does not exist in this version. Nothing was started. */
-export class DistributedNotAvailable extends PosthornError {
-  readonly code = 'DISTRIBUTED_NOT_AVAILABLE';
+/** A transaction was asked of an endpoint that sends through another process. Nothing was done. */
+export class TransactionNeedsQueueManager extends PosthornError {
+  readonly code = 'TRANSACTION_NEEDS_QUEUE_MANAGER';
 
-  constructor() {
+  constructor(endpoint: string) {
     super(
-      "The transaction mode 'distributed' is not available in this version.",
-      "Use 'sendsAtomicWithReceive', and make what handlers do in databases idempotent by context.messageId.",
+      `Endpoint '${endpoint}' sends through the process that owns its directory, and a transaction needs the queue manager in its own.`,
+      "Give it a directory of its own and send to 'queue@machine'; or let an endpoint in the owner's process do the work.",
     );
   }
 }

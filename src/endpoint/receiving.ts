@@ -1,6 +1,7 @@
 import type { Address } from '../message/address.ts';
 import { parseAddress } from '../message/address.ts';
 import type { UserBehavior } from '../pipeline/behavior.ts';
+import type { DistributedParts } from '../pipeline/distributed-work.ts';
 import type { IncomingLogicalContext, IncomingPhysicalContext } from '../pipeline/handler-context.ts';
 import type { HandlerRegistry } from '../pipeline/handler-registry.ts';
 import type { OutgoingPipeline } from '../pipeline/outgoing-pipeline.ts';
@@ -11,9 +12,12 @@ import type { CriticalError, Notifications } from '../recoverability/notificatio
 import { RateLimiter } from '../recoverability/rate-limiter.ts';
 import { RecoverabilityExecutor } from '../recoverability/recoverability-executor.ts';
 import type { SubscriptionStore } from '../routing/subscription-store.ts';
+import type { Resource } from '../transactions/resource.ts';
+import type { ResourceUse } from '../transactions/transaction-coordinator.ts';
 import type { Receiver, Transport } from '../transport/transport.ts';
 import { hostIdOf } from './host-id.ts';
 import type { ResolvedOptions } from './resolve-options.ts';
+import { ResourceFence } from './resource-fence.ts';
 
 /** The receiving half of an endpoint, wired and not yet running. */
 export interface Receiving {
@@ -36,11 +40,14 @@ export function makeReceiving(parts: ReceivingParts): Receiving {
     notifications,
     onChange: () => loop.lookAgain(),
   });
-  const loop = new ProcessingLoop({
+  const { resourceUse: use, distributed } = parts;
+  const fence =
+    use === undefined ? undefined : new ResourceFence({ use, endpoint, logger, onChange: () => loop?.lookAgain() });
+  const loop: ProcessingLoop = new ProcessingLoop({
     endpoint,
-    transport,
+    transactions: { mode: options.mode, transport, distributed },
     receiver: parts.receiver,
-    mode: options.mode,
+    fence,
     timeoutMs: options.timeoutMs,
     concurrency: parts.concurrency,
     pipeline: receivePipeline({
@@ -82,13 +89,16 @@ export interface ReceivingParts {
   readonly endpoint: string;
   readonly options: ResolvedOptions;
   readonly transport: Transport;
+  readonly distributed: DistributedParts;
+  /** Undefined without databases. */
+  readonly resourceUse: ResourceUse | undefined;
   readonly receiver: Receiver;
   readonly concurrency: number;
   readonly registry: HandlerRegistry;
   readonly outgoing: OutgoingPipeline;
   readonly subscriptions: SubscriptionStore;
   readonly notifications: Notifications;
-  readonly physicalBehaviors: readonly UserBehavior<IncomingPhysicalContext>[];
-  readonly logicalBehaviors: readonly UserBehavior<IncomingLogicalContext>[];
+  readonly physicalBehaviors: readonly UserBehavior<IncomingPhysicalContext<Resource>>[];
+  readonly logicalBehaviors: readonly UserBehavior<IncomingLogicalContext<Resource>>[];
   readonly onCriticalError: (critical: CriticalError) => void | Promise<void>;
 }

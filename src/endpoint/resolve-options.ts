@@ -6,7 +6,7 @@ import { type Address, parseAddress } from '../message/address.ts';
 import { checkMessageType } from '../message/check-message-type.ts';
 import { nameOf } from '../message/contract.ts';
 import { InvalidOption } from '../message/errors.ts';
-import type { AvailableMode } from '../pipeline/message-transaction.ts';
+import type { TransactionMode } from '../pipeline/message-transaction.ts';
 import { Serializers } from '../pipeline/serializers.ts';
 import {
   RECOVERABILITY_DEFAULTS,
@@ -18,15 +18,22 @@ import {
 import { recoverabilityPolicy } from '../recoverability/recoverability-policy.ts';
 import { Publishers } from '../routing/publisher.ts';
 import { Routes } from '../routing/route.ts';
+import type { ProtocolChoice, SendsVisible } from '../transactions/distributed-transaction.ts';
+import type { Resource } from '../transactions/resource.ts';
+import type { IsolationLevel, ResourceManager } from '../transactions/resource-manager.ts';
 import { type ConfiguredQueue, configuredQueues, refuseOwnQueue } from './configured-queues.ts';
-import { type EndpointOptions, TRANSACTION_TIMEOUT_MS } from './endpoint-options.ts';
-import { DistributedNotAvailable } from './errors.ts';
+import { type EndpointOptions, TRANSACTION_TIMEOUT_MS, type TransactionOptions } from './endpoint-options.ts';
+import { resolveResources } from './resolve-resources.ts';
 
 /** The options as given, checked, with every default filled in. */
 export interface ResolvedOptions {
-  readonly given: EndpointOptions;
-  readonly mode: AvailableMode;
+  readonly given: EndpointOptions<Resource>;
+  readonly mode: TransactionMode;
   readonly timeoutMs: number;
+  readonly isolationLevel: IsolationLevel;
+  readonly protocol: ProtocolChoice;
+  readonly sendsVisible: SendsVisible;
+  readonly resources: readonly ResourceManager[];
   readonly concurrency: number;
   readonly purgeOnStart: boolean;
   readonly autoSubscribe: boolean;
@@ -47,9 +54,9 @@ export interface ResolvedOptions {
  * Checks the name and options of an endpoint.
  *
  * @param cores - of this machine; the default concurrency follows it
- * @throws {InvalidOption} naming the option and the mend {DistributedNotAvailable}
+ * @throws {InvalidOption} naming the option and the mend
  */
-export function resolveOptions(name: string, options: EndpointOptions, cores: number): ResolvedOptions {
+export function resolveOptions(name: string, options: EndpointOptions<Resource>, cores: number): ResolvedOptions {
   if (parseAddress(name).machine !== undefined) {
     throw new InvalidOption(
       'name',
@@ -76,6 +83,10 @@ export function resolveOptions(name: string, options: EndpointOptions, cores: nu
     given: options,
     mode,
     timeoutMs,
+    isolationLevel: options.transactions?.isolationLevel ?? 'read committed',
+    protocol: options.transactions?.protocol ?? 'auto',
+    sendsVisible: options.transactions?.sendsVisible ?? 'afterBranches',
+    resources: resolveResources(options.resources ?? []),
     concurrency,
     purgeOnStart: options.purgeOnStart ?? isClient,
     autoSubscribe: options.autoSubscribe ?? true,
@@ -103,6 +114,7 @@ const ENDPOINT_OPTIONS: readonly (keyof EndpointOptions)[] = [
   'sendOnly',
   'concurrency',
   'transactions',
+  'resources',
   'recoverability',
   'routes',
   'publishers',
@@ -115,7 +127,13 @@ const ENDPOINT_OPTIONS: readonly (keyof EndpointOptions)[] = [
   'onCriticalError',
   'io',
 ];
-const TRANSACTION_OPTIONS = ['mode', 'timeoutMs', 'isolationLevel'];
+const TRANSACTION_OPTIONS: readonly (keyof TransactionOptions)[] = [
+  'mode',
+  'timeoutMs',
+  'isolationLevel',
+  'protocol',
+  'sendsVisible',
+];
 const AUDIT_OPTIONS = ['queue'];
 const RETRY_OPTIONS: readonly (keyof RetryConfig)[] = [
   'immediateRetries',
@@ -136,18 +154,31 @@ const RECOVERABILITY_OPTIONS: readonly (keyof RecoverabilityOptions)[] = [
 const RULE_OPTIONS = [...RETRY_OPTIONS, 'whenError', 'whenMessage', 'unrecoverable', 'discard'];
 const RATE_LIMIT_OPTIONS = ['afterConsecutiveFailures', 'pauseMs', 'countsError'];
 const ISOLATION_LEVELS = ['read committed', 'repeatable read', 'serializable'];
+const PROTOCOLS: readonly ProtocolChoice[] = ['auto', 'marker', 'twoPhase'];
+const SENDS_VISIBLE: readonly SendsVisible[] = ['afterBranches', 'atDecision'];
 const MODES = ['none', 'receiveOnly', 'sendsAtomicWithReceive', 'distributed'] as const;
 
-function modeOf(options: EndpointOptions, isClient: boolean): AvailableMode {
-  const mode = options.transactions?.mode ?? (isClient ? 'none' : 'sendsAtomicWithReceive');
-  checkOneOf('transactions.mode', mode, MODES);
-  checkOneOf('transactions.isolationLevel', options.transactions?.isolationLevel, ISOLATION_LEVELS);
-  if (mode === 'distributed') throw new DistributedNotAvailable();
+function modeOf(options: EndpointOptions<Resource>, isClient: boolean): TransactionMode {
+  const { mode: wanted, isolationLevel, protocol, sendsVisible } = options.transactions ?? {};
+  checkOneOf('transactions.mode', wanted, MODES);
+  checkOneOf('transactions.isolationLevel', isolationLevel, ISOLATION_LEVELS);
+  checkOneOf('transactions.protocol', protocol, PROTOCOLS);
+  checkOneOf('transactions.sendsVisible', sendsVisible, SENDS_VISIBLE);
+  const hasResources = (options.resources ?? []).length > 0;
+  const usual = isClient ? 'none' : hasResources ? 'distributed' : 'sendsAtomicWithReceive';
+  const mode = wanted ?? usual;
+  if (hasResources && mode !== 'distributed') {
+    throw new InvalidOption(
+      'resources',
+      `is given, but ${wanted === undefined ? "the role 'client' means" : 'transactions.mode is'} '${mode}', which takes no databases along`,
+      "Say transactions: { mode: 'distributed' }, or leave the resources out.",
+    );
+  }
   return mode;
 }
 
 /** Without a transaction a failed message cannot be retried: asking for it is refused, and the defaults are 0. */
-function resolveRecoverability(options: RecoverabilityOptions, mode: AvailableMode): RecoverabilityConfig {
+function resolveRecoverability(options: RecoverabilityOptions, mode: TransactionMode): RecoverabilityConfig {
   checkNames('recoverability.', options, RECOVERABILITY_OPTIONS);
   checkRetries('recoverability.', options, mode);
   for (const [index, rule] of (options.rules ?? []).entries()) {
@@ -169,7 +200,7 @@ function resolveRecoverability(options: RecoverabilityOptions, mode: AvailableMo
 
 const NO_RETRIES = { immediateRetries: 0, delayedRetries: 0 };
 
-function checkRetries(prefix: string, retries: Partial<RetryConfig>, mode: AvailableMode): void {
+function checkRetries(prefix: string, retries: Partial<RetryConfig>, mode: TransactionMode): void {
   for (const option of ['immediateRetries', 'delayedRetries'] as const) {
     checkCount(prefix + option, retries[option], 0);
     if (mode === 'none' && (retries[option] ?? 0) > 0) {
@@ -187,7 +218,7 @@ function checkRetries(prefix: string, retries: Partial<RetryConfig>, mode: Avail
   if (errorQueue !== undefined) parseAddress(errorQueue);
 }
 
-function checkPublishers({ sendOnly, publishers }: EndpointOptions): void {
+function checkPublishers({ sendOnly, publishers }: EndpointOptions<Resource>): void {
   if (sendOnly !== true || (publishers ?? []).length === 0) return;
   throw new InvalidOption(
     'publishers',

@@ -1,10 +1,6 @@
 /** The package `posthorn`: what programs import. Nothing inside imports this file. */
-export {
-  type BehaviorStage,
-  Endpoint,
-  type EndpointDescription,
-  type EndpointState,
-} from '../endpoint/endpoint.ts';
+export { type BehaviorStage, Endpoint, type EndpointState } from '../endpoint/endpoint.ts';
+export type { EndpointDescription, ResourceDescription } from '../endpoint/endpoint-description.ts';
 export type { AuditOptions, EndpointOptions, StopOptions, TransactionOptions } from '../endpoint/endpoint-options.ts';
 export { type PinoLike, pinoLogger } from '../endpoint/pino-logger.ts';
 export { type LogFields, type Logger, silentLogger } from '../io/logger.ts';
@@ -47,6 +43,7 @@ export type {
 } from '../pipeline/handler-context.ts';
 export type { TransactionMode } from '../pipeline/message-transaction.ts';
 export type { Serializer } from '../pipeline/serializer.ts';
+export type { TransactionContext } from '../pipeline/transaction-context.ts';
 export type { OutgoingQueueStatus, QueueSettings, QueueStatus } from '../queues/queue-status.ts';
 export type { ErrorClass, ErrorMatcher, ErrorPredicate } from '../recoverability/error-matcher.ts';
 export { UnrecoverableError } from '../recoverability/errors.ts';
@@ -71,4 +68,7 @@ export type {
 export { recoverabilityPolicy } from '../recoverability/recoverability-policy.ts';
 export { type Publisher, publisher } from '../routing/publisher.ts';
 export { type Route, route } from '../routing/route.ts';
+export type { ProtocolChoice, SendsVisible } from '../transactions/distributed-transaction.ts';
+export type { ClientOf, Resource } from '../transactions/resource.ts';
+export type { IsolationLevel, ResourceKind, ResourceTarget } from '../transactions/resource-manager.ts';
 export type { NetworkOptions } from '../transfer/network-options.ts';

@@ -10,10 +10,14 @@ function setup() {
   const transaction: MessageTransaction = {
     hasLeftQueue: false,
     isInDoubt: false,
+    distributed: undefined,
     start: () => undefined,
     sends: () => undefined as UnitOfWork | undefined,
     commit: () => undefined,
-    rollback: () => void calls.push('rollback'),
+    rollback: () => {
+      calls.push('rollback');
+      return undefined;
+    },
   };
   // The attempt only carries the delivery.
   return { attempt: new Attempt({ failedAttempts: 0 } as Delivery, transaction, 0), calls };

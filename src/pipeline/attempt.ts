@@ -2,8 +2,9 @@ import type { Headers } from '../message/headers.ts';
 import { TransactionEnded } from '../transactions/errors.ts';
 import type { UnitOfWork } from '../transactions/unit-of-work.ts';
 import type { Delivery } from '../transport/transport.ts';
+import type { WorkScope } from './distributed-work.ts';
 import type { MessageTransaction } from './message-transaction.ts';
-import type { SendingAttempt } from './outgoing-pipeline.ts';
+import type { Cause } from './outgoing-headers.ts';
 
 /**
  * One try to handle one delivery.
@@ -15,7 +16,7 @@ import type { SendingAttempt } from './outgoing-pipeline.ts';
  * `abandoned`: rolled back while a handler still runs. What that handler sends from then on is refused, its result is
  * ignored, and it keeps its place among the running ones until it returns.
  */
-export class Attempt implements SendingAttempt {
+export class Attempt implements WorkScope {
   readonly delivery: Delivery;
   readonly transaction: MessageTransaction;
   /** By the monotonic clock. */
@@ -27,6 +28,7 @@ export class Attempt implements SendingAttempt {
   #state: AttemptState = 'handling';
   #abort: AbortController | undefined;
   #reason: Error | undefined;
+  #rollingBack: Promise<void> | undefined;
 
   constructor(delivery: Delivery, transaction: MessageTransaction, startedAtMs: number) {
     this.delivery = delivery;
@@ -48,8 +50,20 @@ export class Attempt implements SendingAttempt {
     return this.#abort.signal;
   }
 
-  unitForSends(): UnitOfWork | undefined {
+  get cause(): Cause | undefined {
+    return this.incoming;
+  }
+
+  about(): { readonly messageId: string | undefined; readonly messageType: string | undefined } {
+    return { messageId: this.incoming?.messageId, messageType: this.incoming?.known?.name };
+  }
+
+  requireOpen(): void {
     if (this.#state !== 'handling') throw new TransactionEnded(this.#state);
+  }
+
+  unitForSends(): UnitOfWork | undefined {
+    this.requireOpen();
     return this.transaction.sends();
   }
 
@@ -67,9 +81,14 @@ export class Attempt implements SendingAttempt {
   tryAbandoning(reason: Error): boolean {
     if (!this.#move('handling', 'abandoned')) return false;
     this.#reason = reason;
-    this.transaction.rollback();
+    this.#rollingBack = this.transaction.rollback();
     this.#abort?.abort(reason);
     return true;
+  }
+
+  /** Of an abandoned attempt: pending while its databases still roll back. */
+  get rollingBack(): Promise<void> | undefined {
+    return this.#rollingBack;
   }
 
   #move(from: AttemptState, to: AttemptState): boolean {
@@ -82,8 +101,7 @@ export class Attempt implements SendingAttempt {
 export type AttemptState = 'handling' | 'committing' | 'ended' | 'abandoned';
 
 /** What an attempt can tell of its message once the envelope was read. */
-export interface ReadEnvelope {
-  readonly messageId: string;
+export interface ReadEnvelope extends Cause {
   readonly headers: Headers;
   readonly known: { readonly name: string } | undefined;
   readonly discardReason: string | undefined;

@@ -178,14 +178,63 @@ export class NextCalledTwice extends PosthornError {
   }
 }
 
-/** A handler ran longer than the transaction timeout. What it did was rolled back, and counts as a failed attempt. */
+/** A handler, or a transaction of the program, ran longer than the transaction timeout. What it did was rolled back. */
 export class TransactionTimedOut extends PosthornError {
   readonly code = 'TRANSACTION_TIMED_OUT';
 
-  constructor(timeoutMs: number) {
+  constructor(timeoutMs: number, what: 'handler' | 'transaction' = 'handler') {
     super(
-      `The handler was still running after the transaction timeout of ${timeoutMs} ms; its work was rolled back.`,
-      "Make it faster, let it heed context.signal, or raise the option 'transactions.timeoutMs'.",
+      `The ${what} was still running after the transaction timeout of ${timeoutMs} ms; its work was rolled back.`,
+      "Make it faster, let it heed its signal, or raise the option 'transactions.timeoutMs'.",
+    );
+  }
+}
+
+/** The endpoint stopped before a transaction of the program ended. Nothing of it is there. */
+export class TransactionAborted extends PosthornError {
+  readonly code = 'TRANSACTION_ABORTED';
+
+  constructor(endpoint: string) {
+    super(
+      `Endpoint '${endpoint}' stopped before the transaction ended; its work was rolled back.`,
+      'Let it heed tx.signal, or give stop() a longer timeoutMs.',
+    );
+  }
+}
+
+/** `transaction` was called inside a transaction of another endpoint. Nothing was done. */
+export class TransactionElsewhere extends PosthornError {
+  readonly code = 'TRANSACTION_ELSEWHERE';
+
+  constructor(endpoint: string, around: string) {
+    super(
+      `A transaction of endpoint '${endpoint}' was asked for inside one of endpoint '${around}', and the two would not commit together.`,
+      `Call transaction() of '${around}', which joins, or send a message to '${endpoint}'.`,
+    );
+  }
+}
+
+/** The code around a joined transaction ended before it. Everything was rolled back. */
+export class NestedTransactionOpen extends PosthornError {
+  readonly code = 'NESTED_TRANSACTION_OPEN';
+
+  constructor() {
+    super(
+      'A transaction that had joined this one was still running when this one was to commit; everything was rolled back.',
+      'Await every endpoint.transaction(…) before the handler, or the function around it, returns.',
+    );
+  }
+}
+
+/** A joined transaction failed, and the code around it went on. Everything was rolled back. */
+export class NestedTransactionFailed extends PosthornError {
+  readonly code = 'NESTED_TRANSACTION_FAILED';
+
+  constructor(cause: Error) {
+    super(
+      `A transaction that had joined this one failed before (${cause.message}), so this one cannot commit.`,
+      'Let its error leave the handler, or the function around it.',
+      { cause },
     );
   }
 }

@@ -9,9 +9,13 @@ import type {
   Sendable,
 } from '../message/contract.ts';
 import type { Headers } from '../message/headers.ts';
+import type { ClientOf, Resource } from '../transactions/resource.ts';
 
-/** What a handler and a behavior know of the message at hand, and what they can do in its transaction. */
-export interface MessageContext<Reply extends ReplyType = ReplyType> {
+/**
+ * What a handler and a behavior know of the message at hand, and what they can do in its transaction. `Resources` are the
+ * databases that the endpoint lists, as a union (`in`: a handler that needs one does not fit an endpoint that lists none).
+ */
+export interface MessageContext<Reply extends ReplyType = ReplyType, in Resources extends Resource = never> {
   readonly messageId: string;
   readonly headers: Headers;
   /** Id of the message that began the exchange. */
@@ -43,20 +47,30 @@ export interface MessageContext<Reply extends ReplyType = ReplyType> {
   defer(delayMs: number): Promise<void>;
   /** Says why this message needed no handling; it counts as handled, and is not audited. */
   discard(reason: string): void;
+  /**
+   * The client of a database, in this message's transaction: what is done with it commits with the message, or not at all.
+   * The same one for every call; its branch is begun by the first.
+   *
+   * @throws {PosthornError} RESOURCE_UNAVAILABLE, RESOURCE_FENCED, RESOURCE_NOT_LISTED, TRANSACTION_ENDED
+   */
+  readonly resource: <R extends Resources>(resource: R) => Promise<ClientOf<R>>;
 }
 
 /** A handler's context. `Reply` is what the message's contract allows as an answer. */
-export interface HandlerContext<Reply extends ReplyType = ReplyType> extends MessageContext<Reply> {
+export interface HandlerContext<Reply extends ReplyType = ReplyType, in Resources extends Resource = never>
+  extends MessageContext<Reply, Resources> {
   readonly messageType: string;
 }
 
 /** Before the body is read: the stage `incomingPhysical`. */
-export interface IncomingPhysicalContext extends MessageContext {
+export interface IncomingPhysicalContext<in Resources extends Resource = never>
+  extends MessageContext<ReplyType, Resources> {
   readonly body: Uint8Array;
 }
 
 /** After the body was read and checked: the stage `incomingLogical`. */
-export interface IncomingLogicalContext extends HandlerContext {
+export interface IncomingLogicalContext<in Resources extends Resource = never>
+  extends HandlerContext<ReplyType, Resources> {
   /** What the handlers get; a behavior may put something else in its place. */
   message: unknown;
 }
@@ -71,10 +85,13 @@ export interface AttemptNumbers {
 }
 
 /** What it returns is awaited and not looked at. */
-export type Handler<T extends Handleable> = (message: OutputOf<T>, context: HandlerContext<ReplyOf<T>>) => unknown;
+export type Handler<T extends Handleable, Resources extends Resource = never> = (
+  message: OutputOf<T>,
+  context: HandlerContext<ReplyOf<T>, Resources>,
+) => unknown;
 
-/** A handler whose message type is known by the registry only. */
-export type AnyHandler = (message: unknown, context: HandlerContext) => unknown;
+/** A handler whose message type is known by the registry only, and its databases by the endpoint. */
+export type AnyHandler = (message: unknown, context: HandlerContext<ReplyType, Resource>) => unknown;
 
 export type ReplyType = PlainMessage | string;
 

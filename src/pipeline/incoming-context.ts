@@ -3,6 +3,8 @@ import { type Address, parseAddress } from '../message/address.ts';
 import type { Contract, InputOf, Publishable, Sendable } from '../message/contract.ts';
 import { Header, type Headers } from '../message/headers.ts';
 import { retryCountsOf, withoutFailureHeaders } from '../recoverability/failure-headers.ts';
+import { ResourceNotListed } from '../transactions/errors.ts';
+import type { ClientOf, Resource } from '../transactions/resource.ts';
 import type { Dispatcher } from '../transport/transport.ts';
 import type { Attempt } from './attempt.ts';
 import { NoReplyAddress } from './errors.ts';
@@ -23,7 +25,7 @@ import { type OutgoingPipeline, PUBLISH, REPLY, SEND, SEND_LOCAL, type Verb } fr
  * The context of one message from its envelope to its handlers; each stage's type shows what is known by then
  * (`stages.ts`). What few handlers ask for (signal, logger, attempt numbers) is made when asked for.
  */
-export class IncomingContext implements IncomingPhysicalContext, IncomingLogicalContext, Cause {
+export class IncomingContext implements IncomingPhysicalContext<Resource>, IncomingLogicalContext<Resource>, Cause {
   readonly headers: Headers;
   readonly messageId: string;
   readonly current: Attempt;
@@ -117,6 +119,13 @@ export class IncomingContext implements IncomingPhysicalContext, IncomingLogical
 
   discard(reason: string): void {
     this.discardReason = reason;
+  }
+
+  async resource<R extends Resource>(resource: R): Promise<ClientOf<R>> {
+    const { distributed } = this.current.transaction;
+    if (distributed === undefined) throw new ResourceNotListed(resource.name, this.endpoint, []);
+    // A resource says itself what its manager's branches hand out.
+    return (await distributed.enlist(resource.resourceManager)) as ClientOf<R>;
   }
 
   #dispatch(

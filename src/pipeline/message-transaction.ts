@@ -1,5 +1,7 @@
+import { invariant } from '../message/posthorn-error.ts';
 import type { UnitOfWork } from '../transactions/unit-of-work.ts';
 import type { Delivery, Transport } from '../transport/transport.ts';
+import { type DistributedParts, DistributedWork, type WorkScope } from './distributed-work.ts';
 
 /**
  * What receiving one message and sending from its handlers have to do with each other (G-P1).
@@ -13,28 +15,25 @@ import type { Delivery, Transport } from '../transport/transport.ts';
  */
 export type TransactionMode = 'none' | 'receiveOnly' | 'sendsAtomicWithReceive' | 'distributed';
 
-/** The modes that exist today. */
-export type AvailableMode = Exclude<TransactionMode, 'distributed'>;
-
 /** The transaction of one delivery. */
 export interface MessageTransaction {
-  /** Mode `none`: removes the message now. Others have nothing to wait for. */
-  start(): Promise<void> | undefined;
+  /** Mode `none`: removes the message now. Others have nothing to wait for. Once, before everything else. */
+  start(scope: WorkScope): Promise<void> | undefined;
   /** The unit that a handler's sends join; undefined: they leave at once. */
   sends(): UnitOfWork | undefined;
   commit(): Promise<void> | undefined;
-  rollback(): void;
+  /** In mode `distributed` resolves when the databases have rolled back; the queue side has at once. */
+  rollback(): Promise<void> | undefined;
+  /** Mode `distributed`: what databases are enlisted in. Undefined in all others, and before `start`. */
+  readonly distributed: DistributedWork | undefined;
   /** True when the message left its queue before its handlers ran. */
   readonly hasLeftQueue: boolean;
   /** True when the answer of a commit was lost. */
   readonly isInDoubt: boolean;
 }
 
-export function beginMessageTransaction(
-  mode: AvailableMode,
-  transport: Transport,
-  delivery: Delivery,
-): MessageTransaction {
+export function beginMessageTransaction(how: TransactionKind, delivery: Delivery): MessageTransaction {
+  const { mode, transport } = how;
   switch (mode) {
     case 'none':
       return new NoTransaction(transport, delivery);
@@ -42,12 +41,63 @@ export function beginMessageTransaction(
       return new ReceiveOnlyTransaction(transport, delivery);
     case 'sendsAtomicWithReceive':
       return new AtomicTransaction(transport, delivery);
+    case 'distributed':
+      return new DistributedMessageTransaction(how.distributed, delivery);
     default:
       return mode satisfies never;
   }
 }
 
+export interface TransactionKind {
+  readonly mode: TransactionMode;
+  readonly transport: Transport;
+  readonly distributed: DistributedParts;
+}
+
+class DistributedMessageTransaction implements MessageTransaction {
+  readonly hasLeftQueue = false;
+  readonly #parts: DistributedParts;
+  readonly #delivery: Delivery;
+  #work: DistributedWork | undefined;
+
+  constructor(parts: DistributedParts, delivery: Delivery) {
+    this.#parts = parts;
+    this.#delivery = delivery;
+  }
+
+  get distributed(): DistributedWork | undefined {
+    return this.#work;
+  }
+
+  get isInDoubt(): boolean {
+    return this.#work?.isInDoubt ?? false;
+  }
+
+  start(scope: WorkScope): undefined {
+    this.#work = new DistributedWork(this.#parts, scope);
+    this.#delivery.complete(this.#work.unit);
+  }
+
+  sends(): UnitOfWork {
+    return this.#started.unit;
+  }
+
+  commit(): Promise<void> {
+    return this.#started.commit();
+  }
+
+  rollback(): Promise<void> | undefined {
+    return this.#work?.rollback();
+  }
+
+  get #started(): DistributedWork {
+    invariant(this.#work !== undefined, 'a message transaction is started before its handlers');
+    return this.#work;
+  }
+}
+
 class AtomicTransaction implements MessageTransaction {
+  readonly distributed = undefined;
   readonly hasLeftQueue = false;
   readonly #work: UnitOfWork;
 
@@ -72,12 +122,13 @@ class AtomicTransaction implements MessageTransaction {
     return this.#work.commit();
   }
 
-  rollback(): void {
+  rollback(): undefined {
     this.#work.rollback();
   }
 }
 
 class ReceiveOnlyTransaction implements MessageTransaction {
+  readonly distributed = undefined;
   readonly hasLeftQueue = false;
   readonly #transport: Transport;
   readonly #receive: UnitOfWork;
@@ -108,13 +159,14 @@ class ReceiveOnlyTransaction implements MessageTransaction {
     await this.#receive.commit(); // a crash before this line repeats the sends
   }
 
-  rollback(): void {
+  rollback(): undefined {
     this.#sends?.rollback();
     this.#receive.rollback();
   }
 }
 
 class NoTransaction implements MessageTransaction {
+  readonly distributed = undefined;
   readonly #removal: UnitOfWork;
 
   constructor(transport: Transport, delivery: Delivery) {
@@ -142,7 +194,7 @@ class NoTransaction implements MessageTransaction {
     return undefined;
   }
 
-  rollback(): void {
+  rollback(): undefined {
     this.#removal.rollback();
   }
 }

@@ -10,11 +10,12 @@ import { retryCountsOf } from '../recoverability/failure-headers.ts';
 import type { Notifications } from '../recoverability/notifications.ts';
 import type { RateLimiter } from '../recoverability/rate-limiter.ts';
 import type { FailedMessage, RecoverabilityExecutor } from '../recoverability/recoverability-executor.ts';
-import type { Delivery, Receiver, Transport } from '../transport/transport.ts';
+import { runInTransaction, runOutsideTransactions } from '../transactions/ambient-transaction.ts';
+import type { Delivery, Receiver } from '../transport/transport.ts';
 import { Attempt } from './attempt.ts';
 import type { Pipeline } from './behavior.ts';
 import { HandlerAborted, TransactionTimedOut } from './errors.ts';
-import { type AvailableMode, beginMessageTransaction } from './message-transaction.ts';
+import { beginMessageTransaction, type TransactionKind } from './message-transaction.ts';
 import type { DeliveryStage } from './stages.ts';
 import { TimeoutReaper } from './timeout-reaper.ts';
 
@@ -32,11 +33,11 @@ import { TimeoutReaper } from './timeout-reaper.ts';
  * Invariants
  * - One pump receives; at most `concurrency` handlers run at a time, those that outlived their transaction included.
  * - A message stays locked until its outcome is durable. A commit whose answer is lost is in doubt: it is neither rolled
- *   back nor retried here, recovery settles it.
+ *   back nor retried here, recovery settles it; one that it settles as rolled back is given back, uncounted.
  */
 export class ProcessingLoop {
   readonly #parts: ProcessingLoopParts;
-  readonly #reaper: TimeoutReaper;
+  readonly #reaper: TimeoutReaper<Attempt>;
   #concurrency: number;
   /** Handlers that run, abandoned ones included. */
   #handlersRunning = 0;
@@ -71,7 +72,8 @@ export class ProcessingLoop {
   }
 
   start(): void {
-    this.#pumping = this.#pump();
+    // Whoever started it may have done so in a transaction, which no message is part of.
+    this.#pumping = runOutsideTransactions(() => this.#pump());
   }
 
   /**
@@ -155,17 +157,17 @@ export class ProcessingLoop {
 
   /** Steps 2 to 8 of one message. Never rejects. */
   async #handle(delivery: Delivery, nowMs: number): Promise<void> {
-    const { mode, transport, pipeline } = this.#parts;
+    const { transactions, pipeline } = this.#parts;
     let attempt: Attempt | undefined;
     try {
-      const transaction = beginMessageTransaction(mode, transport, delivery); // 2 begin
+      const transaction = beginMessageTransaction(transactions, delivery); // 2 begin
       attempt = new Attempt(delivery, transaction, nowMs);
-      const starting = transaction.start();
+      const starting = transaction.start(attempt);
       if (starting !== undefined) await starting;
       if (this.#isAborting) throw new HandlerAborted(this.#parts.endpoint);
       this.#reaper.watch(attempt);
       failpoint('loop.received-before-handler');
-      await pipeline.run(attempt); // 4 deserialize, 5 behaviors and handlers
+      await this.#run(attempt, pipeline); // 4 deserialize, 5 behaviors and handlers
       failpoint('loop.handled-before-commit');
       if (attempt.tryCommitting()) await transaction.commit();
       failpoint('loop.committed');
@@ -178,6 +180,14 @@ export class ProcessingLoop {
     this.#handlersRunning--;
     if (attempt?.state !== 'abandoned') this.#settled();
     this.lookAgain();
+  }
+
+  /** Behaviors and handlers find a distributed transaction from anywhere below; in other modes there is none to find. */
+  #run(attempt: Attempt, pipeline: Pipeline<DeliveryStage>): Promise<void> {
+    const { distributed } = attempt.transaction;
+    return distributed === undefined
+      ? pipeline.run(attempt)
+      : runInTransaction(distributed, () => pipeline.run(attempt));
   }
 
   #succeeded(attempt: Attempt): void {
@@ -204,12 +214,25 @@ export class ProcessingLoop {
     if (!attempt.tryEnding()) return;
     this.#reaper.unwatch(attempt);
     const { transaction } = attempt;
-    if (transaction.isInDoubt) return recoverability.leaveInDoubt(this.#failedMessageOf(attempt, error), error);
-    transaction.rollback();
+    if (transaction.isInDoubt) return this.#leaveInDoubt(attempt, error);
+    const rollingBack = transaction.rollback();
+    if (rollingBack !== undefined) await rollingBack;
     if (error instanceof InvariantBroken) return receiveTrigger.raise('go on handling messages', error);
+    if (transaction.distributed?.isFenced === true) return recoverability.postpone(attempt.delivery, error);
     if (isRefusedByStore(attempt, wasCommitting, error)) return this.#postpone(attempt.delivery, error);
     limiter.failed(error);
     await recoverability.recover(this.#failedMessageOf(attempt, error));
+  }
+
+  /** Recovery says later what became of it; of queues alone the next opening of the store does. */
+  #leaveInDoubt(attempt: Attempt, error: Error): void {
+    const { recoverability } = this.#parts;
+    const failed = this.#failedMessageOf(attempt, error);
+    recoverability.leaveInDoubt(failed, error);
+    void attempt.transaction.distributed?.whenSettled.then((outcome) => {
+      if (outcome === 'committed') this.#succeeded(attempt);
+      else recoverability.giveBack(failed);
+    });
   }
 
   #postpone(delivery: Delivery, error: Error): Promise<void> {
@@ -226,7 +249,7 @@ export class ProcessingLoop {
     logger.warn(`Handling message '${messageId}' took longer than ${timeoutMs} ms.`, { messageId, messageType });
     notifications.emit('timedOut', { endpoint, messageId, messageType, timeoutMs });
     this.#parts.limiter.failed(error);
-    void this.#recoverAbandoned(failed);
+    void this.#recoverAbandoned(failed, attempt);
   }
 
   /** The handlers that still run have had their time. */
@@ -236,17 +259,23 @@ export class ProcessingLoop {
     for (const attempt of this.#reaper.running()) {
       const error = new HandlerAborted(endpoint);
       if (!attempt.tryAbandoning(error)) continue;
-      if (attempt.transaction.hasLeftQueue) void this.#recoverAbandoned(this.#failedMessageOf(attempt, error));
+      if (attempt.transaction.hasLeftQueue) void this.#recoverAbandoned(this.#failedMessageOf(attempt, error), attempt);
       else {
         attempt.delivery.release();
-        this.#settled();
+        void this.#rolledBack(attempt);
       }
     }
     recoverability.stop();
   }
 
-  async #recoverAbandoned(failed: FailedMessage): Promise<void> {
+  /** Databases may take their time to roll back: the message does not wait for them, a stop does. */
+  async #recoverAbandoned(failed: FailedMessage, attempt: Attempt): Promise<void> {
     await this.#parts.recoverability.recover(failed);
+    await this.#rolledBack(attempt);
+  }
+
+  async #rolledBack({ rollingBack }: Attempt): Promise<void> {
+    if (rollingBack !== undefined) await rollingBack;
     this.#settled();
   }
 
@@ -265,8 +294,8 @@ export class ProcessingLoop {
   }
 
   #hasRoom(): boolean {
-    const { limiter } = this.#parts;
-    if (limiter.isPausing) return false;
+    const { limiter, fence } = this.#parts;
+    if (limiter.isPausing || fence?.isUp === true) return false;
     return this.#handlersRunning < (limiter.isLimiting ? 1 : this.#concurrency);
   }
 
@@ -311,9 +340,10 @@ export class ProcessingLoop {
 
 export interface ProcessingLoopParts {
   readonly endpoint: string;
-  readonly transport: Transport;
+  readonly transactions: TransactionKind;
   readonly receiver: Receiver;
-  readonly mode: AvailableMode;
+  /** Undefined without databases. While one is fenced nothing is received; `lookAgain` when that changes. */
+  readonly fence: { readonly isUp: boolean } | undefined;
   readonly timeoutMs: number;
   readonly concurrency: number;
   readonly pipeline: Pipeline<DeliveryStage>;

@@ -1,4 +1,5 @@
 import type { SubscriptionStore } from '../routing/subscription-store.ts';
+import type { Resource } from '../transactions/resource.ts';
 import { type Behavior, type Pipeline, PipelineBuilder, type UserBehavior } from './behavior.ts';
 import type { AuditParts } from './behaviors/audit-processed-message.ts';
 import { auditProcessedMessage } from './behaviors/audit-processed-message.ts';
@@ -46,8 +47,8 @@ export interface ReceivePipelineParts {
   readonly subscriptions: SubscriptionStore;
   /** Undefined: nothing is audited. */
   readonly audit: AuditParts | undefined;
-  readonly physicalBehaviors: readonly UserBehavior<IncomingPhysicalContext>[];
-  readonly logicalBehaviors: readonly UserBehavior<IncomingLogicalContext>[];
+  readonly physicalBehaviors: readonly UserBehavior<IncomingPhysicalContext<Resource>>[];
+  readonly logicalBehaviors: readonly UserBehavior<IncomingLogicalContext<Resource>>[];
 }
 
 function noAudit(): Behavior<PhysicalStage> {

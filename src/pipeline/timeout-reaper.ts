@@ -1,15 +1,14 @@
 import type { Io, Timer } from '../io/io.ts';
-import type { Attempt } from './attempt.ts';
 
 /**
- * Finds the attempts that run longer than the transaction timeout, with one timer for all of them.
+ * Finds what runs longer than the transaction timeout, with one timer for all.
  *
  * Invariants
- * - All attempts have the same timeout, so the one that was added first is due first.
- * - The timer is armed for the one that is due first whenever there is one; an attempt that ends early leaves it armed,
+ * - All have the same timeout, so the one that was added first is due first.
+ * - The timer is armed for the one that is due first whenever there is one; one that ends early leaves it armed,
  *   so a busy endpoint arms about one timer per timeout and not one per message.
  */
-export class TimeoutReaper {
+export class TimeoutReaper<Attempt extends { readonly startedAtMs: number }> {
   readonly #io: Io;
   readonly #timeoutMs: number;
   readonly #onTimeout: (attempt: Attempt) => void;

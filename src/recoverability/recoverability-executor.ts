@@ -73,6 +73,16 @@ export class RecoverabilityExecutor {
     this.#tellInDoubt(this.#failureOf(failed), error);
   }
 
+  /** A message that was in doubt turned out to be rolled back: it is available again, and that attempt does not count. */
+  giveBack(failed: FailedMessage): void {
+    const { messageId, messageType } = failed;
+    this.#parts.logger.info(`The transaction of message '${messageId}' was rolled back; it is tried again.`, {
+      messageId,
+      messageType,
+    });
+    failed.delivery.release();
+  }
+
   /** Ends all pauses: what could not be recovered by now is given back as it is. */
   stop(): void {
     this.#isStopping = true;

@@ -3,6 +3,7 @@ import type { Io } from '../io/io.ts';
 import type { Logger } from '../io/logger.ts';
 import type { QueueManager } from '../queues/queue-manager.ts';
 import { EVERY_EVENT } from '../routing/subscription-store.ts';
+import type { Resource } from '../transactions/resource.ts';
 import { QueueManagerSubscriptions } from '../transports/queue-manager/queue-manager-subscriptions.ts';
 import type { FaultPlan } from './fault-plan.ts';
 import { PUBLISHED_SPY_QUEUE } from './message-log.ts';
@@ -16,7 +17,7 @@ export interface TestEndpointOptions {
 }
 
 /** Makes an endpoint, handlers and all, not started. Called again after every restart. */
-export type EndpointMaker = (options: TestEndpointOptions) => Endpoint;
+export type EndpointMaker<Resources extends Resource = never> = (options: TestEndpointOptions) => Endpoint<Resources>;
 
 /** One process of a test bus, from its start to its end: a queue manager, its endpoints, and somebody who sends from outside. */
 export class BusLife {
@@ -51,7 +52,7 @@ export class BusLife {
     return [...this.#endpoints.values()];
   }
 
-  async add(make: EndpointMaker): Promise<Endpoint> {
+  async add<Resources extends Resource>(make: EndpointMaker<Resources>): Promise<Endpoint<Resources>> {
     const endpoint = this.#make(make);
     await endpoint.start();
     return endpoint;
@@ -91,7 +92,7 @@ export class BusLife {
     await this.manager.close();
   }
 
-  #make(make: EndpointMaker): Endpoint {
+  #make<Resources extends Resource>(make: EndpointMaker<Resources>): Endpoint<Resources> {
     const endpoint = make(this.#options);
     endpoint.use('incomingLogical', async (_context, next) => {
       this.#handlersActive++;

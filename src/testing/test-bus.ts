@@ -6,6 +6,7 @@ import type { PublishOptions, SendOptions, Sent } from '../pipeline/handler-cont
 import type { BrowsedMessage } from '../queues/browsing.ts';
 import type { QueueManager } from '../queues/queue-manager.ts';
 import type { QueuePlaceKind } from '../store/store.ts';
+import type { Resource } from '../transactions/resource.ts';
 import { BusLife, type EndpointMaker, OUTSIDE } from './bus-life.ts';
 import { NoSuchTestEndpoint, TestBusDisposed } from './errors.ts';
 import { type FailOnceOptions, FaultPlan, type InjectedFault } from './fault-plan.ts';
@@ -91,16 +92,19 @@ export class TestBus implements AsyncDisposable {
   }
 
   /** Adds an endpoint and starts it. */
-  async add(make: EndpointMaker): Promise<Endpoint> {
+  async add<Resources extends Resource = never>(make: EndpointMaker<Resources>): Promise<Endpoint<Resources>> {
     this.#makers.push(make);
     return await this.#running.add(make);
   }
 
-  /** The endpoint of this name as it runs now; another one after a crash or restart. */
-  endpoint(name: string): Endpoint {
+  /**
+   * The endpoint of this name as it runs now; another one after a crash or restart. Which databases it lists, a name does not
+   * say: `bus.endpoint<typeof orders>('sales')`.
+   */
+  endpoint<Resources extends Resource = never>(name: string): Endpoint<Resources> {
     const endpoint = this.#running.endpoint(name);
     if (endpoint === undefined) throw new NoSuchTestEndpoint(`is called '${name}'`, this.#endpointNames());
-    return endpoint;
+    return endpoint as Endpoint<Resources>; // whoever asks knows what was listed
   }
 
   /** The queue manager as it runs now. */

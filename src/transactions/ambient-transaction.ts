@@ -14,10 +14,15 @@ export interface AmbientTransaction {
   enlist(resource: ResourceManager): Promise<unknown>;
 }
 
-const ambient = new AsyncLocalStorage<AmbientTransaction>();
+const ambient = new AsyncLocalStorage<AmbientTransaction | undefined>();
 
 export function runInTransaction<Result>(transaction: AmbientTransaction, action: () => Result): Result {
   return ambient.run(transaction, action);
+}
+
+/** For what lives longer than the transaction in which it happens to be started. */
+export function runOutsideTransactions<Result>(action: () => Result): Result {
+  return ambient.run(undefined, action);
 }
 
 /** Undefined outside handlers and `endpoint.transaction`. */

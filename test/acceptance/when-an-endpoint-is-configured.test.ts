@@ -7,6 +7,8 @@ import { defineCommand, defineEvent } from '../../src/message/define-contract.ts
 import { route } from '../../src/routing/route.ts';
 import { EndpointStory } from '../support/endpoint-story.ts';
 
+/** As far as a constructor looks. */
+const orders = { name: 'orders', resourceManager: { name: 'orders', begin: () => undefined } };
 const PlaceOrder = defineCommand('Sales.PlaceOrder');
 const OrderPlaced = defineEvent('Sales.OrderPlaced');
 
@@ -37,10 +39,35 @@ describe('when an endpoint is configured', () => {
       { transactions: { mode: 'atomic' } },
     ],
     [
-      'the mode distributed',
-      'DISTRIBUTED_NOT_AVAILABLE',
-      /sendsAtomicWithReceive/,
-      { transactions: { mode: 'distributed' } },
+      'databases in a mode that takes none along',
+      'INVALID_OPTION',
+      /'resources' is given, but transactions\.mode is 'receiveOnly'.*'distributed'/,
+      { transactions: { mode: 'receiveOnly' }, resources: [orders] },
+    ],
+    [
+      'databases in the role client',
+      'INVALID_OPTION',
+      /'resources' is given, but the role 'client' means 'none'/,
+      { role: 'client', resources: [orders] },
+    ],
+    [
+      'two databases of one name',
+      'INVALID_OPTION',
+      /'resources\[1\]' is the second one named 'orders'/,
+      { resources: [orders, { ...orders }] },
+    ],
+    ['a pool for a database', 'INVALID_OPTION', /'resources\[0\]' is no resource/, { resources: [{ query() {} }] }],
+    [
+      'a protocol that does not exist',
+      'INVALID_OPTION',
+      /'transactions\.protocol' is '2pc'.*twoPhase/,
+      { transactions: { protocol: '2pc' } },
+    ],
+    [
+      'sends that become visible some time',
+      'INVALID_OPTION',
+      /'transactions\.sendsVisible' is 'soon'/,
+      { transactions: { sendsVisible: 'soon' } },
     ],
     ['a role that does not exist', 'INVALID_OPTION', /'role' is 'publisher'.*server, client/, { role: 'publisher' }],
     ['no concurrency', 'INVALID_OPTION', /'concurrency' is 0/, { concurrency: 0 }],
@@ -124,6 +151,9 @@ describe('when an endpoint is configured', () => {
       state: 'running',
       mode: 'sendsAtomicWithReceive',
       timeoutMs: 600_000,
+      resources: [],
+      isolationLevel: 'read committed',
+      sendsVisible: 'afterBranches',
       concurrency: 3,
       handlersRunning: 0,
       isRateLimited: false,

@@ -1,0 +1,53 @@
+import type { Logger } from '../io/logger.ts';
+import type { ResourceUse } from '../transactions/transaction-coordinator.ts';
+
+/**
+ * Keeps an endpoint from receiving while one of its databases is fenced: its messages wait in their queue, uncounted, until
+ * an operator has sorted out which of them were handled already. Says so once, and once when it is over.
+ */
+export class ResourceFence {
+  readonly #use: ResourceUse;
+  readonly #endpoint: string;
+  readonly #logger: Logger;
+  readonly #onChange: () => void;
+  #isUp = false;
+
+  constructor({ use, endpoint, logger, onChange }: ResourceFenceParts) {
+    this.#use = use;
+    this.#endpoint = endpoint;
+    this.#logger = logger;
+    this.#onChange = onChange;
+    use.onChange(() => this.#look());
+    this.#look();
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  #look(): void {
+    const { fenced } = this.#use;
+    const wasUp = this.#isUp;
+    this.#isUp = fenced.length > 0;
+    if (this.#isUp === wasUp) return;
+    const fields = { endpoint: this.#endpoint, resources: fenced.map(({ name }) => name) };
+    if (this.#isUp) {
+      const why = fenced.map(({ name, sentence }) => `database '${name}' is fenced${sentence ? `: ${sentence}` : ''}`);
+      this.#logger.error(`Endpoint '${this.#endpoint}' receives nothing: ${why.join('; ')}`, fields);
+    } else {
+      this.#logger.info(
+        `Endpoint '${this.#endpoint}' receives again: none of its databases is fenced any more.`,
+        fields,
+      );
+    }
+    this.#onChange();
+  }
+}
+
+export interface ResourceFenceParts {
+  readonly use: ResourceUse;
+  readonly endpoint: string;
+  readonly logger: Logger;
+  /** Called when `isUp` has changed. */
+  onChange(): void;
+}

@@ -85,6 +85,8 @@ export interface OperatorActionRecord {
 export interface CoordinatorRecord {
   readonly generation: string;
   readonly epoch: number;
+  /** The witness of this store before an operator last accepted it: a database that holds it only missed the change. */
+  readonly previous?: { readonly generation: string; readonly epoch: number; readonly opening: string };
 }
 
 export const TRANSACTION_PREFIX = 'transaction/';

@@ -9,13 +9,16 @@ import { isOutcomeUnknown } from './outcome-unknown.ts';
  *
  *     active ──commit()──▶ committing ──sync──▶ committed
  *        │                      ├──refused by the store──▶ rolledBack
- *        └──rollback()──▶ rolledBack   └──answer lost──▶ unknown
+ *        │                      └──answer lost──▶ unknown
+ *        ├──rollback()──▶ rolledBack
+ *        └──takeParticipants()──▶ handedOver        a database decides with it: see stepped-work.ts
  *
  * Invariants
  * - Participants contribute their operations at `commit`, in the order of their enlistment, and in one turn with the
  *   hand-over to the store. Positions are given there and not before: nothing that waits (a held send, an unreachable
  *   database) ever owns a place in a queue.
- * - Every participant hears the outcome exactly once, before the promise of `commit` settles.
+ * - Every participant hears the outcome exactly once, before the promise of `commit` settles. After `takeParticipants` that
+ *   is the duty of who took them.
  * - `unknown` is final for this object: it is never rolled back, never retried; what is on disk decides, at recovery.
  */
 export class UnitOfWork {
@@ -59,6 +62,13 @@ export class UnitOfWork {
     this.#end('committed');
   }
 
+  /** Ends the unit without an outcome of its own: its participants go on in the steps of a larger transaction. */
+  takeParticipants(): readonly Participant[] {
+    if (this.#state !== 'active') throw new TransactionEnded(this.#state);
+    this.#state = 'handedOver';
+    return this.#participants;
+  }
+
   /** Undoes everything; harmless when it already ended. */
   rollback(): void {
     if (this.#state === 'active') this.#end('rolledBack');
@@ -75,7 +85,7 @@ export class UnitOfWork {
 }
 
 export type Outcome = 'committed' | 'rolledBack' | 'unknown';
-export type UnitOfWorkState = 'active' | 'committing' | Outcome;
+export type UnitOfWorkState = 'active' | 'committing' | 'handedOver' | Outcome;
 
 /**
  * Takes part in a unit of work. `ended` must not throw.

@@ -1,0 +1,158 @@
+import { failpoint } from '../io/failpoint.ts';
+import { asError } from './as-error.ts';
+import type { CoordinatorCore } from './coordinator-core.ts';
+import type { LiveTransaction } from './live-transaction.ts';
+import { noteFinish } from './note-finish.ts';
+import { isOutcomeUnknown } from './outcome-unknown.ts';
+import { type PendingBranch, PendingTransaction } from './pending-transaction.ts';
+import type { Branch, Direction, FinishAnswer, PrepareAnswer } from './resource-manager.ts';
+import { SteppedWork } from './stepped-work.ts';
+
+/**
+ * Commits with several databases: two-phase commit, presumed abort.
+ *
+ *     PREPARE all ──all yes──▶ DECIDE ──synced──▶ COMMIT all ──all done──▶ RELEASE ──synced──▶ over
+ *       │                        │                   ├──no answer──▶ recovery asks on; committed all the same
+ *       │                        │                   └──heuristic──▶ noted durably; sends held until an operator's forget
+ *       │                        ├──refused by the store──▶ ROLLBACK all
+ *       │                        └──answer lost──▶ nothing is told to anybody; the next open reads what is there
+ *       └──a no, or no answer──▶ ROLLBACK all; a branch that may yet become prepared is watched
+ *
+ * Order of syncs
+ * - Every yes is the server's own sync. DECIDE is one sync with the queue work, and the commit point: no branch is told to
+ *   commit before it (G-X2).
+ * - RELEASE, which forgets the decision, follows the proof of every branch (G-X4).
+ *
+ * Invariants
+ * - Before DECIDE nothing is written here: a process that dies leaves no record, and no record means rollback (G-X3).
+ * - After it nothing is ever rolled back; `commit` resolves even when a database has to be told later.
+ */
+export async function commitInTwoPhases(
+  core: CoordinatorCore,
+  transaction: LiveTransaction,
+  writers: readonly Branch[],
+): Promise<void> {
+  await prepareAll(core, transaction, writers);
+  const pending = await decide(core, transaction, writers);
+  failpoint('transaction.decided-before-commit');
+  await Promise.all(writers.map((branch, index) => commitBranch(core, pending, branch, pending.branches[index])));
+  if (!pending.hasEndedEverywhere) {
+    pending.owner = 'recovery';
+    core.follow.lookAt(pending.branches.filter(({ isOpen }) => isOpen).map(({ resource }) => resource));
+    return;
+  }
+  failpoint('transaction.committed-before-release');
+  try {
+    await pending.release();
+  } catch (error) {
+    pending.owner = 'recovery';
+    core.follow.unitDue();
+    core.logger.warn(`Transaction ${pending.id} is committed; what it sent is released later.`, { error });
+    return;
+  }
+  failpoint('transaction.released');
+}
+
+async function prepareAll(
+  core: CoordinatorCore,
+  transaction: LiveTransaction,
+  writers: readonly Branch[],
+): Promise<void> {
+  transaction.state.move('preparing');
+  failpoint('transaction.before-prepare');
+  const answers = await Promise.all(writers.map(prepare));
+  const failed = answers.find((answer) => answer.kind !== 'yes');
+  if (failed === undefined) {
+    failpoint('transaction.prepared-before-decision');
+    return;
+  }
+  await rollBackAll(core, transaction, writers, answers);
+  throw failed.error;
+}
+
+async function prepare(branch: Branch): Promise<PrepareAnswer> {
+  try {
+    const answer = await branch.prepare();
+    if (answer.kind === 'yes') failpoint('transaction.branch-prepared');
+    return answer;
+  } catch (error) {
+    return { kind: 'unknown', error: asError(error) };
+  }
+}
+
+/** Nothing was decided, so nothing of it may stay: also not a branch that becomes prepared after we stopped listening. */
+async function rollBackAll(
+  core: CoordinatorCore,
+  transaction: LiveTransaction,
+  writers: readonly Branch[],
+  answers: readonly PrepareAnswer[],
+): Promise<void> {
+  transaction.state.move('aborting');
+  transaction.work.rollback();
+  await Promise.all(writers.map((branch, index) => rollBack(core, branch, answers[index]?.kind ?? 'yes')));
+  transaction.state.move('rolledBack');
+  transaction.settled('rolledBack');
+}
+
+async function rollBack(core: CoordinatorCore, branch: Branch, vote: PrepareAnswer['kind']): Promise<void> {
+  if (vote !== 'yes') await branch.rollback();
+  const answer = vote === 'yes' ? await finish(branch, 'rollback') : undefined;
+  if (vote === 'no' || answer?.kind === 'done') return;
+  core.follow.watch(branch.resource.name, {
+    transaction: branch.id.transaction,
+    qualifier: branch.id.qualifier,
+    session: vote === 'unknown' ? branch.session : undefined,
+    lastAnswer: answer?.answer ?? 'the answer to PREPARE was lost',
+    attempts: 1,
+    sinceMs: core.io.clock.wallNowMs(),
+  });
+}
+
+async function decide(
+  core: CoordinatorCore,
+  transaction: LiveTransaction,
+  writers: readonly Branch[],
+): Promise<PendingTransaction> {
+  const { state, settled, request } = transaction;
+  state.move('deciding');
+  const work = SteppedWork.begin(core.side.store, transaction.work.takeParticipants());
+  try {
+    const record = await work.decide(
+      (queueSide) => ({ ...transaction.describe(writers, 'twoPhase'), ...queueSide }),
+      request.sendsVisible === 'afterBranches',
+    );
+    state.move('decided');
+    const { over } = core;
+    const pending = new PendingTransaction({ record, work, state, owner: 'commit', settled, over });
+    core.pending.set(record.id, pending);
+    settled('committed');
+    return pending;
+  } catch (error) {
+    if (isOutcomeUnknown(error)) {
+      state.move('unknown');
+    } else {
+      work.abandon();
+      await rollBackAll(core, transaction, writers, []);
+    }
+    throw error;
+  }
+}
+
+async function commitBranch(
+  core: CoordinatorCore,
+  pending: PendingTransaction,
+  branch: Branch,
+  noted: PendingBranch | undefined,
+): Promise<void> {
+  const answer = await finish(branch, 'commit');
+  if (noted !== undefined) await noteFinish(core, pending, noted, answer);
+  if (answer.kind === 'done') failpoint('transaction.branch-committed');
+}
+
+async function finish(branch: Branch, direction: Direction): Promise<FinishAnswer> {
+  try {
+    return await branch.finish(direction);
+  } catch (error) {
+    return { kind: 'again', answer: asError(error).message };
+  }
+}

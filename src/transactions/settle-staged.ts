@@ -1,0 +1,62 @@
+import { failpoint } from '../io/failpoint.ts';
+import { asError } from './as-error.ts';
+import type { CoordinatorCore } from './coordinator-core.ts';
+import type { PendingTransaction } from './pending-transaction.ts';
+import type { FenceAnswer } from './resource-manager.ts';
+import type { AbortRowRecord } from './transaction-record.ts';
+import type { UsedResource } from './used-resource.ts';
+
+/**
+ * Settles a staged transaction whose answer is not known, by the fence: insert (id, 'a') into the marker table.
+ *
+ *     inserted, or 'a' found ──▶ it can never commit ──▶ DISCARD, in one unit with the note of the abort row
+ *     'c' found ──▶ it committed ──▶ APPLY
+ *     a lock, a timeout, a lost answer ──▶ nothing is known; ask again
+ *
+ * The abort row stays until the session that was told to commit is proven gone (abort-rows.ts): a COMMIT that is frozen on
+ * its way still lands when nothing stands there.
+ *
+ * @returns true when it is settled, durably here
+ * @throws what the store answered to the unit; the unit stays due
+ */
+export async function settleStaged(
+  core: CoordinatorCore,
+  pending: PendingTransaction,
+  resource: UsedResource,
+): Promise<boolean> {
+  const [branch] = pending.branches;
+  if (branch === undefined) return false;
+  failpoint('recovery.before-fence');
+  const answer = await fence(pending, resource);
+  branch.attempts++;
+  if (pending.state.current !== 'inDoubt') return false;
+  if (answer.kind === 'again') {
+    branch.lastAnswer = answer.answer;
+    return false;
+  }
+  if (answer.kind === 'found' && answer.outcome === 'committed') {
+    branch.lastAnswer = 'its marker row stands there';
+    failpoint('recovery.fenced-before-apply');
+    await pending.apply();
+    return true;
+  }
+  branch.lastAnswer = 'an abort row stands there';
+  const abortRow: AbortRowRecord = {
+    id: pending.id,
+    resource: resource.name,
+    session: branch.session,
+    sinceMs: core.io.clock.wallNowMs(),
+  };
+  failpoint('recovery.fenced-before-discard');
+  await pending.discard(abortRow);
+  failpoint('recovery.discarded');
+  return true;
+}
+
+async function fence(pending: PendingTransaction, resource: UsedResource): Promise<FenceAnswer> {
+  try {
+    return await resource.manager.recovery.fence(pending.id);
+  } catch (error) {
+    return { kind: 'again', answer: asError(error).message };
+  }
+}

@@ -1,0 +1,243 @@
+import { failpoint } from '../io/failpoint.ts';
+import type { Io } from '../io/io.ts';
+import { isPosthornError, type PosthornError } from '../message/posthorn-error.ts';
+import type { BranchClass } from './classify-branch.ts';
+import { ResourceFenced, ResourceUnavailable, ResourceUnfit } from './errors.ts';
+import type { FoundBranch, ResourceInspection, ResourceManager, Witness } from './resource-manager.ts';
+import { fenceWords } from './sentences.ts';
+import type { FenceRecord } from './transaction-record.ts';
+
+/**
+ * One database that endpoints use, or used since the queue manager was opened.
+ *
+ *     unproven ──contact(): fit, tables there, witness raised──▶ ready ──witness is another's──▶ fenced
+ *        │  └──cannot be reached──▶ unproven (tried again)                                         │
+ *        ├──the server cannot do what is needed──▶ unfit (tried again)        accept() ──▶ ready ◀─┘
+ *        └──witness refused──▶ fenced
+ *
+ * Invariants
+ * - No branch begins before the witness of this opening stands in the database.
+ * - `fenced` is durable before anybody hears of it, and ends by an operator alone.
+ */
+export class UsedResource {
+  readonly name: string;
+  readonly manager: ResourceManager;
+  readonly uses = new Set<Needs>();
+  /** By branch id: what may become prepared, or is and must not stay; see recover-resource.ts. */
+  readonly watched = new Map<string, WatchedBranch>();
+  /** Of the last scan. */
+  found: readonly ClassifiedBranch[] = [];
+  inspection: ResourceInspection | undefined;
+  hasCleanedLeftovers = false;
+  /** Of recovery: see recovery.ts. */
+  nextRoundMs: number | undefined;
+  round: Promise<void> | undefined;
+  failures = 0;
+  readonly #io: Io;
+  readonly #owner: ResourceOwner;
+  #standing: Standing;
+  #sinceMs: number;
+  /** Why it was not reached the last time, or cannot be used. */
+  #trouble: Error | undefined;
+  #contact: Promise<void> | undefined;
+
+  constructor(manager: ResourceManager, io: Io, owner: ResourceOwner) {
+    this.name = manager.name;
+    this.manager = manager;
+    this.#io = io;
+    this.#owner = owner;
+    this.#standing = owner.fenceOf(this.name) === undefined ? 'unproven' : 'fenced';
+    this.#sinceMs = owner.fenceOf(this.name)?.sinceMs ?? io.clock.wallNowMs();
+  }
+
+  get standing(): Standing {
+    return this.#standing;
+  }
+
+  /** Unix time of the last change. */
+  get sinceMs(): number {
+    return this.#sinceMs;
+  }
+
+  get trouble(): Error | undefined {
+    return this.#trouble;
+  }
+
+  get branchCount(): number {
+    let sum = 0;
+    for (const use of this.uses) sum += use.branchCount;
+    return sum;
+  }
+
+  get refusesBranches(): boolean {
+    return this.#standing === 'fenced' || this.#standing === 'unfit';
+  }
+
+  /**
+   * Undefined when branches may begin; else tries to get there now.
+   *
+   * @throws {PosthornError} RESOURCE_FENCED, RESOURCE_UNFIT, RESOURCE_TABLES_MISSING, RESOURCE_UNAVAILABLE
+   */
+  readiness(): Promise<void> | undefined {
+    return this.#standing === 'ready' ? undefined : this.contact();
+  }
+
+  /** Looks whether the server is fit, makes the tables, raises the witness. One at a time; harmless when it is ready. */
+  contact(): Promise<void> {
+    if (this.#standing === 'ready') return Promise.resolve();
+    if (this.#standing === 'fenced') return Promise.reject(this.#fenced());
+    this.#contact ??= this.#tryContact().finally(() => {
+      this.#contact = undefined;
+    });
+    return this.#contact;
+  }
+
+  /** The witness once more: another life may have raised it. @throws when it cannot be read */
+  async checkWitness(): Promise<void> {
+    if (this.#standing !== 'ready') return;
+    const wanted = this.#owner.witness();
+    const found = await this.manager.recovery.witness.read(wanted.queueManager);
+    if (found === undefined || !isSame(found, wanted)) await this.#raise();
+  }
+
+  /** An operator accepts this store as it is. The fence goes after the witness: a crash between leaves it fenced. */
+  async accept(deleteFence: () => Promise<void>): Promise<void> {
+    await this.manager.recovery.witness.replace(this.#owner.witness());
+    await deleteFence();
+    this.#become('unproven');
+    await this.contact();
+  }
+
+  /** One endpoint more uses it. @throws {ResourceUnfit} what is known of the server does not suffice for that */
+  requireFitness(): void {
+    if (this.inspection !== undefined) this.#requireFitness(this.inspection);
+  }
+
+  /** Something was asked of the database, and this came of it. */
+  noteContact(trouble: Error | undefined): void {
+    if ((trouble === undefined) !== (this.#trouble === undefined) && this.#standing !== 'fenced') {
+      this.#sinceMs = this.#io.clock.wallNowMs();
+    }
+    this.#trouble = trouble;
+  }
+
+  async #tryContact(): Promise<void> {
+    try {
+      this.inspection = await this.manager.setup.inspect();
+      this.#requireFitness(this.inspection);
+      await this.manager.setup.createTables();
+      await this.#raise();
+    } catch (error) {
+      if (isPosthornError(error, 'RESOURCE_FENCED')) throw error;
+      const cause = error instanceof Error ? error : undefined;
+      this.noteContact(cause);
+      if (isMisfit(error)) {
+        this.#become('unfit');
+        throw error;
+      }
+      this.#become('unproven');
+      throw isPosthornError(error, 'RESOURCE_UNAVAILABLE') ? error : this.#unavailable(error);
+    }
+    this.noteContact(undefined);
+    this.#become('ready');
+    failpoint('recovery.after-witness');
+  }
+
+  async #raise(): Promise<void> {
+    const wanted = this.#owner.witness();
+    const answer = await this.manager.recovery.witness.raise(wanted);
+    if (answer.kind === 'raised') return;
+    if (this.#owner.wasOurs(answer.found)) {
+      await this.manager.recovery.witness.replace(wanted);
+      return;
+    }
+    await this.#owner.fence(this.name, answer.found);
+    this.#become('fenced');
+    throw this.#fenced();
+  }
+
+  #fenced(): ResourceFenced {
+    const fence = this.#owner.fenceOf(this.name);
+    return new ResourceFenced(this.name, fence === undefined ? 'its witness is another one' : fenceWords(fence));
+  }
+
+  #requireFitness(inspection: ResourceInspection): void {
+    for (const { twoPhase, marker, branchCount } of this.uses) {
+      const obstacle =
+        (twoPhase ? inspection.twoPhaseObstacle : undefined) ?? (marker ? inspection.markerObstacle : undefined);
+      if (obstacle !== undefined) throw new ResourceUnfit(this.name, obstacle.what, obstacle.mend);
+      const { preparedMax } = inspection;
+      if (twoPhase && preparedMax !== undefined && preparedMax < branchCount) {
+        throw new ResourceUnfit(
+          this.name,
+          `the server keeps ${preparedMax} prepared transactions at a time, and ${branchCount} may be needed`,
+          `Raise max_prepared_transactions to ${branchCount} or more and restart the server, or lower the concurrency.`,
+        );
+      }
+    }
+  }
+
+  #unavailable(error: unknown): ResourceUnavailable {
+    const { host, port, database } = this.manager.target;
+    const why = error instanceof Error ? error.message : String(error);
+    return new ResourceUnavailable(this.name, `${host}:${port}/${database}`, why, { cause: error });
+  }
+
+  #become(standing: Standing): void {
+    if (this.#standing === standing) return;
+    this.#standing = standing;
+    this.#sinceMs = this.#io.clock.wallNowMs();
+    this.#owner.changed();
+  }
+}
+
+export type Standing = 'unproven' | 'ready' | 'unfit' | 'fenced';
+
+/** What one endpoint needs of it. */
+export interface Needs {
+  readonly endpoint: string;
+  readonly branchCount: number;
+  readonly twoPhase: boolean;
+  readonly marker: boolean;
+}
+
+export interface WatchedBranch {
+  readonly transaction: string;
+  readonly qualifier: string;
+  /** Of an unknown prepare: until it is gone, the branch may become prepared. Undefined: it is prepared. */
+  session: string | undefined;
+  lastAnswer: string | undefined;
+  attempts: number;
+  readonly sinceMs: number;
+}
+
+export interface ClassifiedBranch {
+  readonly branch: FoundBranch;
+  readonly kind: BranchClass;
+  /** Monotonic time of the first scan that saw it. */
+  readonly firstSeenMs: number;
+  readonly lastAnswer: string | undefined;
+  readonly attempts: number;
+}
+
+export interface ResourceOwner {
+  /** Of this opening. */
+  witness(): Witness;
+  fenceOf(resource: string): FenceRecord | undefined;
+  /** Makes it durable that nothing may be presumed there. */
+  fence(resource: string, found: Witness): Promise<void>;
+  /** True for the witness that we wrote before an operator accepted this store: it only missed the change. */
+  wasOurs(found: Witness): boolean;
+  changed(): void;
+}
+
+/** Errors that no waiting mends: somebody has to change something. */
+export function isMisfit(error: unknown): error is PosthornError {
+  return MISFITS.some((code) => isPosthornError(error, code));
+}
+
+const MISFITS = ['RESOURCE_UNFIT', 'RESOURCE_TABLES_MISSING', 'DRIVER_MISSING', 'INVALID_OPTION'];
+
+function isSame(one: Witness, other: Witness): boolean {
+  return one.generation === other.generation && one.epoch === other.epoch && one.opening === other.opening;
+}

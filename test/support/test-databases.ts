@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
-import { createConnection } from 'mysql2/promise';
+import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import pg from 'pg';
 import { type Capability, requireCapability } from './capabilities.ts';
 
@@ -98,17 +98,23 @@ async function dropPostgres(url: string, name: string, connectionString: string)
 /** XA branches belong to no database, so that those of other tests must be left alone: what blocks the drop is told. */
 async function dropMariadb(url: string, name: string): Promise<void> {
   await onMariadb(url, async (client) => {
-    await client.query('set lock_wait_timeout = 5');
+    await client.query('set lock_wait_timeout = 5, innodb_lock_wait_timeout = 5');
     const [sessions] = await client.query<SessionRow[]>(
       'select id from information_schema.processlist where db = ? and id <> connection_id()',
       [name],
     );
     for (const { id } of sessions) await client.query(`kill hard connection ${id}`).catch(ignoreUnknownThread);
-    await client.query(`drop database ${name}`);
+    try {
+      await client.query(`drop database ${name}`);
+    } catch (error) {
+      const [branches] = await client.query<(RowDataPacket & { readonly data: unknown })[]>('xa recover');
+      const left = branches.map(({ data }) => String(data)).join(', ');
+      throw new Error(`Database ${name} cannot be dropped; prepared on its server: ${left}`, { cause: error });
+    }
   });
 }
 
-type SessionRow = import('mysql2').RowDataPacket & { readonly id: number };
+type SessionRow = RowDataPacket & { readonly id: number };
 
 /** It ended between our look and the kill. */
 function ignoreUnknownThread(error: unknown): void {

@@ -2,8 +2,8 @@ import type { Logger } from '../io/logger.ts';
 import type { ResourceUse } from '../transactions/transaction-coordinator.ts';
 
 /**
- * Keeps an endpoint from receiving while one of its databases is fenced: its messages wait in their queue, uncounted, until
- * an operator has sorted out which of them were handled already. Says so once, and once when it is over.
+ * Keeps an endpoint from receiving while one of its databases is fenced or unfit: its messages wait in their queue, uncounted,
+ * until an operator has sorted it out. Says so once, and once when it is over.
  */
 export class ResourceFence {
   readonly #use: ResourceUse;
@@ -32,13 +32,12 @@ export class ResourceFence {
     if (this.#isUp === wasUp) return;
     const fields = { endpoint: this.#endpoint, resources: fenced.map(({ name }) => name) };
     if (this.#isUp) {
-      const why = fenced.map(({ name, sentence }) => `database '${name}' is fenced${sentence ? `: ${sentence}` : ''}`);
+      const why = fenced.map(
+        ({ name, state, sentence }) => `database '${name}' is ${state}${sentence ? `: ${sentence}` : ''}`,
+      );
       this.#logger.error(`Endpoint '${this.#endpoint}' receives nothing: ${why.join('; ')}`, fields);
     } else {
-      this.#logger.info(
-        `Endpoint '${this.#endpoint}' receives again: none of its databases is fenced any more.`,
-        fields,
-      );
+      this.#logger.info(`Endpoint '${this.#endpoint}' receives again: all of its databases may be used.`, fields);
     }
     this.#onChange();
   }

@@ -1,4 +1,5 @@
 import { InvalidOption } from '../message/errors.ts';
+import type { TransactionMode } from '../pipeline/message-transaction.ts';
 import type { ProtocolChoice } from '../transactions/distributed-transaction.ts';
 import type { ResourceManager } from '../transactions/resource-manager.ts';
 import type {
@@ -24,12 +25,13 @@ export class ResourceUses {
   /** @throws as `TransactionCoordinator.use` */
   static async begin(parts: ResourceUsesParts): Promise<ResourceUses> {
     const uses = new ResourceUses(parts);
-    if (parts.resources.length > 0) await uses.#use();
+    if (parts.resources.length === 0 && parts.mode !== 'distributed') return uses;
+    await uses.#use();
     if (!parts.hasHandlers) uses.#programs = Promise.resolve(); // the room is theirs
     return uses;
   }
 
-  /** Undefined without databases. */
+  /** Undefined where the endpoint's messages need no coordinator. */
   get first(): ResourceUse | undefined {
     return this.#uses[0];
   }
@@ -42,7 +44,7 @@ export class ResourceUses {
     return this.first?.describe() ?? [];
   }
 
-  /** @throws as `TransactionCoordinator.use`; then it may be asked again */
+  /** Before the first transaction of the program. @throws as `TransactionCoordinator.use`; then it may be asked again */
   readyForPrograms(): Promise<void> {
     this.#programs ??= this.#use().catch((error: unknown) => {
       this.#programs = undefined;
@@ -76,6 +78,7 @@ export interface ResourceUsesParts {
   readonly coordinator: TransactionCoordinator;
   readonly endpoint: string;
   readonly resources: readonly ResourceManager[];
+  readonly mode: TransactionMode;
   readonly protocol: ProtocolChoice;
   readonly concurrency: number;
   /** False: it only sends, so all room is for transactions of the program. */

@@ -17,10 +17,10 @@ export interface Transacting {
 export async function startTransacting(parts: TransactingParts): Promise<Transacting> {
   const { endpoint, options, concurrency, outgoing } = parts;
   const { coordinator } = parts.transport;
-  const { resources, isolationLevel, protocol, sendsVisible, timeoutMs, io, isSendOnly } = options;
+  const { mode, resources, isolationLevel, protocol, sendsVisible, timeoutMs, io, isSendOnly } = options;
   const distributed = { coordinator, endpoint, resources, isolationLevel, protocol, sendsVisible, timeoutMs };
   const hasHandlers = !isSendOnly;
-  const uses = await ResourceUses.begin({ coordinator, endpoint, resources, protocol, concurrency, hasHandlers });
+  const uses = await ResourceUses.begin({ coordinator, endpoint, resources, mode, protocol, concurrency, hasHandlers });
   const programs = new ProgramTransactions({
     distributed,
     concurrency,

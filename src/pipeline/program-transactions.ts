@@ -1,5 +1,5 @@
 import type { Io } from '../io/io.ts';
-import { currentTransaction, runInTransaction, runOutsideTransactions } from '../transactions/ambient-transaction.ts';
+import { currentTransaction, runInTransaction } from '../transactions/ambient-transaction.ts';
 import type { Resource } from '../transactions/resource.ts';
 import { type DistributedParts, DistributedWork } from './distributed-work.ts';
 import { TransactionAborted, TransactionElsewhere, TransactionTimedOut } from './errors.ts';
@@ -44,8 +44,8 @@ export class ProgramTransactions {
     if (around instanceof DistributedWork) return this.#join(around, action);
     const { endpoint } = this.#parts.distributed;
     if (this.#isStopping) throw new TransactionAborted(endpoint);
+    await this.#parts.ready();
     if (this.#turns === undefined) return this.#runOwn(action);
-    await runOutsideTransactions(() => this.#parts.ready());
     await this.#turns.take();
     try {
       return await this.#runOwn(action);
@@ -119,7 +119,7 @@ export interface ProgramTransactionsParts {
   readonly concurrency: number;
   readonly outgoing: OutgoingPipeline;
   readonly io: Io;
-  /** Makes room in the pools; before the first. */
+  /** Makes the coordinator ready, and room in the pools; before each. */
   ready(): Promise<void>;
   /** @throws where there is no own queue */
   readonly checkSendLocal: () => void;

@@ -32,6 +32,7 @@ function factsOf(endpoint: EndpointDescription): [string, string][] {
   return [
     ['Endpoint', endpoint.name],
     ['Transactions', `${endpoint.mode}, at most ${endpoint.timeoutMs / 1000} s each`],
+    ...(endpoint.mode === 'distributed' ? databaseFactsOf(endpoint) : []),
     ['Concurrency', formatCount(endpoint.concurrency)],
     ['Attempts', `${formatCount(endpoint.attemptsMax)} at most, then '${endpoint.errorQueue}'`],
     ['Retries', retriesOf(endpoint)],
@@ -44,6 +45,25 @@ function factsOf(endpoint: EndpointDescription): [string, string][] {
       'Publishers',
       Object.entries(endpoint.publishers).flatMap(([type, sources]) => sources.map((source) => `${type} ← ${source}`)),
     ),
+  ];
+}
+
+function databaseFactsOf({ resources, isolationLevel, sendsVisible }: EndpointDescription): [string, string][] {
+  if (resources.length === 0) return [['Databases', 'none, so the queues commit in one local unit']];
+  return [
+    ...lines(
+      'Databases',
+      resources.map(
+        ({ name, kind, target, protocol }) =>
+          `${name} (${kind}, ${target.user}@${target.host}:${target.port}/${target.database}), ${isolationLevel}; ${protocol}`,
+      ),
+    ),
+    [
+      'Sends',
+      sendsVisible === 'afterBranches'
+        ? 'can be received when every database has committed'
+        : 'can be received as soon as the commit is decided',
+    ],
   ];
 }
 

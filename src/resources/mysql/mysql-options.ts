@@ -1,0 +1,189 @@
+import { isIP } from 'node:net';
+import type { SslOptions } from 'mysql2';
+import { InvalidOption } from '../../message/errors.ts';
+import type { ResourceTarget } from '../../transactions/resource-manager.ts';
+import type { StatementErrors } from '../shared/branch-guard.ts';
+import { checkNames, checkOneOf, checkResourceName, checkText, checkWhole } from '../shared/check-options.ts';
+import { type MysqlTables, tablesOf } from './mysql-tables.ts';
+
+/** What `mysqlResource` takes. */
+export interface MysqlResourceOptions<Name extends string = string> {
+  /** Stays the same over restarts: records of transactions name the resource by it. */
+  readonly name: Name;
+  /** `mysql://user:password@host:3306/database`, or `mariadb://…`; parameters: `ssl=true`, `socketPath=/run/…`. */
+  readonly connectionString?: string;
+  /** Default: localhost. */
+  readonly host?: string;
+  /** Default: 3306. */
+  readonly port?: number;
+  readonly database?: string;
+  readonly user?: string;
+  /** Never shown anywhere; a function is asked for each connection. */
+  readonly password?: Password;
+  /** True: the server's certificate is checked against the authorities of this machine, and its name against `host`. */
+  readonly ssl?: boolean | SslOptions;
+  /** Default: as many connections as the endpoints that use the resource handle messages at a time. */
+  readonly poolSize?: number;
+  /** Past it a statement fails with REQUEST_TIMED_OUT and its connection is cut. Default: 60,000. */
+  readonly statementTimeoutMs?: number;
+  /** Default `rollback`: a statement that fails dooms the transaction. `handled`: your code deals with it. */
+  readonly statementErrors?: StatementErrors;
+  /** Default `create`: Posthorn makes its two tables where they are missing. `expect`: they are there. */
+  readonly tables?: 'create' | 'expect';
+}
+
+export type Password = string | (() => string | Promise<string>);
+
+export interface MysqlSettings {
+  readonly name: string;
+  readonly login: MysqlLogin;
+  readonly target: ResourceTarget;
+  /** `user@host:port/database`, for messages; never a password. */
+  readonly where: string;
+  readonly tableNames: MysqlTables;
+  readonly poolSize: number | undefined;
+  readonly statementTimeoutMs: number;
+  readonly statementErrors: StatementErrors;
+  readonly tables: 'create' | 'expect';
+}
+
+export interface MysqlLogin {
+  readonly host: string;
+  readonly port: number;
+  readonly socketPath: string | undefined;
+  readonly database: string;
+  readonly user: string;
+  readonly password: Password | undefined;
+  readonly ssl: SslOptions | undefined;
+}
+
+/** @throws INVALID_OPTION with the option's name; values that may be secret are not shown */
+export function checkMysqlOptions(options: MysqlResourceOptions): MysqlSettings {
+  checkNames(options, OPTION_NAMES);
+  checkResourceName(options.name);
+  checkWhole('port', options.port, { least: 1, most: 65_535 });
+  checkWhole('poolSize', options.poolSize, { least: 1, most: 10_000 });
+  checkWhole('statementTimeoutMs', options.statementTimeoutMs, { least: 1, most: 86_400_000 });
+  checkOneOf('statementErrors', options.statementErrors, ['rollback', 'handled']);
+  checkOneOf('tables', options.tables, ['create', 'expect']);
+  for (const name of ['host', 'database', 'user'] as const) checkText(name, options[name]);
+  if (typeof options.password !== 'function' && options.password !== '') checkText('password', options.password);
+  if (options.ssl !== undefined && typeof options.ssl !== 'boolean' && !isObject(options.ssl)) {
+    throw new InvalidOption(
+      'ssl',
+      'is neither true or false nor an object',
+      'Give true, or certificates: { ca, cert, key }.',
+    );
+  }
+  const login = readLogin(options);
+  const { host, port, database, user } = login;
+  return {
+    name: options.name,
+    login,
+    target: { host, port, database, user },
+    where: `${user}@${login.socketPath ?? `${host}:${port}`}/${database}`,
+    tableNames: tablesOf(database),
+    poolSize: options.poolSize,
+    statementTimeoutMs: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
+    statementErrors: options.statementErrors ?? 'rollback',
+    tables: options.tables ?? 'create',
+  };
+}
+
+const STATEMENT_TIMEOUT_MS = 60_000;
+const PLACE_OPTIONS = ['host', 'port', 'database', 'user', 'password'] as const;
+const OPTION_NAMES = [
+  'name',
+  'connectionString',
+  ...PLACE_OPTIONS,
+  'ssl',
+  'poolSize',
+  'statementTimeoutMs',
+  'statementErrors',
+  'tables',
+];
+const URL_PARAMETERS = ['ssl', 'socketPath'];
+
+function readLogin(options: MysqlResourceOptions): MysqlLogin {
+  const place = options.connectionString === undefined ? options : readConnectionString(options);
+  const host = place.host ?? 'localhost';
+  if (place.database === undefined || place.database === '') {
+    throw new InvalidOption(
+      'database',
+      'is missing',
+      'Name the database that holds your tables, as the default of its connections.',
+    );
+  }
+  if (place.user === undefined || place.user === '') {
+    throw new InvalidOption(
+      'user',
+      'is missing',
+      "Name the login of the server, as 'user' or in the connectionString.",
+    );
+  }
+  return {
+    host,
+    port: place.port ?? 3306,
+    socketPath: 'socketPath' in place && typeof place.socketPath === 'string' ? place.socketPath : undefined,
+    database: place.database,
+    user: place.user,
+    password: place.password,
+    ssl: readSsl(options.ssl ?? place.ssl, host),
+  };
+}
+
+function readConnectionString(options: MysqlResourceOptions): Partial<MysqlLoginText> {
+  for (const name of PLACE_OPTIONS) {
+    if (options[name] === undefined) continue;
+    throw new InvalidOption(name, 'is given beside connectionString', 'Give one or the other.');
+  }
+  const url = parseUrl(options.connectionString);
+  const database = decodeURIComponent(url.pathname.slice(1));
+  const ssl = url.searchParams.get('ssl');
+  if (ssl !== null && ssl !== 'true' && ssl !== 'false')
+    throw connectionStringOption("has an 'ssl' that is neither true nor false");
+  const socketPath = url.searchParams.get('socketPath');
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, '') || 'localhost',
+    database,
+    user: decodeURIComponent(url.username),
+    ...(url.port !== '' && { port: Number(url.port) }),
+    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+    ...(ssl !== null && { ssl: ssl === 'true' }),
+    ...(socketPath !== null && { socketPath }),
+  };
+}
+
+interface MysqlLoginText {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly password: string;
+  readonly ssl: boolean;
+  readonly socketPath: string;
+}
+
+function parseUrl(text: unknown): URL {
+  const url = typeof text === 'string' ? URL.parse(text) : null;
+  if (url === null || !['mysql:', 'mariadb:'].includes(url.protocol))
+    throw connectionStringOption('is not a URL of a database');
+  for (const name of url.searchParams.keys()) {
+    if (!URL_PARAMETERS.includes(name)) throw InvalidOption.unknown(`connectionString?${name}`, URL_PARAMETERS);
+  }
+  return url;
+}
+
+function connectionStringOption(why: string): InvalidOption {
+  return new InvalidOption('connectionString', why, 'Write mysql://user:password@host:3306/database.');
+}
+
+function readSsl(ssl: boolean | SslOptions | undefined, host: string): SslOptions | undefined {
+  if (ssl === undefined || ssl === false) return undefined;
+  // Certificates name machines; the driver compares them with names only.
+  return { rejectUnauthorized: true, verifyIdentity: isIP(host) === 0, ...(ssl === true ? {} : ssl) };
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}

@@ -2,8 +2,8 @@ import { invariant } from '../message/posthorn-error.ts';
 import type { CoordinatorCore } from './coordinator-core.ts';
 import { ResourceNotListed, StatementStillRunning, TransactionEnded } from './errors.ts';
 import { IDLE_MARGIN_MS } from './limits.ts';
-import type { LiveTransaction } from './live-transaction.ts';
 import type { Branch, ResourceManager } from './resource-manager.ts';
+import type { BegunBranches, TransactionAtHand } from './transaction-at-hand.ts';
 import { formatBranchQualifier } from './transaction-id.ts';
 
 /**
@@ -13,16 +13,16 @@ import { formatBranchQualifier } from './transaction-id.ts';
  * tried again by the next use, under another qualifier. One that is still under way when the handlers are done means
  * that somebody did not await it: the transaction rolls back.
  */
-export class Branches {
+export class Branches implements BegunBranches {
   readonly #core: CoordinatorCore;
-  readonly #transaction: LiveTransaction;
+  readonly #transaction: Pick<TransactionAtHand, 'id' | 'request' | 'state'>;
   readonly #begins = new Map<ResourceManager, Promise<Branch>>();
   readonly #begun: Branch[] = [];
   /** Committed, as they had nothing to lose. */
   readonly #over = new Set<Branch>();
   #ordinal = 0;
 
-  constructor(core: CoordinatorCore, transaction: LiveTransaction) {
+  constructor(core: CoordinatorCore, transaction: Pick<TransactionAtHand, 'id' | 'request' | 'state'>) {
     this.#core = core;
     this.#transaction = transaction;
   }

@@ -3,12 +3,12 @@ import { asError } from './as-error.ts';
 import type { CoordinatorCore } from './coordinator-core.ts';
 import { transactionInDoubt } from './errors.ts';
 import { IN_DOUBT_MS_MAX, IN_DOUBT_PAUSES_MS } from './limits.ts';
-import type { LiveTransaction } from './live-transaction.ts';
 import { isOutcomeUnknown } from './outcome-unknown.ts';
 import { PendingTransaction } from './pending-transaction.ts';
 import type { Branch, MarkerAnswer } from './resource-manager.ts';
 import { settleStaged } from './settle-staged.ts';
 import { SteppedWork } from './stepped-work.ts';
+import type { TransactionAtHand } from './transaction-at-hand.ts';
 
 /**
  * Commits with one database, whose own commit is the decision.
@@ -31,7 +31,7 @@ import { SteppedWork } from './stepped-work.ts';
  */
 export async function commitByMarker(
   core: CoordinatorCore,
-  transaction: LiveTransaction,
+  transaction: TransactionAtHand,
   branch: Branch,
 ): Promise<void> {
   const pending = await stage(core, transaction, branch);
@@ -56,7 +56,11 @@ export async function commitByMarker(
   }
 }
 
-async function stage(core: CoordinatorCore, transaction: LiveTransaction, branch: Branch): Promise<PendingTransaction> {
+async function stage(
+  core: CoordinatorCore,
+  transaction: TransactionAtHand,
+  branch: Branch,
+): Promise<PendingTransaction> {
   transaction.state.move('staging');
   failpoint('transaction.before-stage');
   const work = SteppedWork.begin(core.side.store, transaction.work.takeParticipants());

@@ -1,12 +1,12 @@
 import { failpoint } from '../io/failpoint.ts';
 import { asError } from './as-error.ts';
 import type { CoordinatorCore } from './coordinator-core.ts';
-import type { LiveTransaction } from './live-transaction.ts';
 import { noteFinish } from './note-finish.ts';
 import { isOutcomeUnknown } from './outcome-unknown.ts';
 import { type PendingBranch, PendingTransaction } from './pending-transaction.ts';
 import type { Branch, Direction, FinishAnswer, PrepareAnswer } from './resource-manager.ts';
 import { SteppedWork } from './stepped-work.ts';
+import type { TransactionAtHand } from './transaction-at-hand.ts';
 
 /**
  * Commits with several databases: two-phase commit, presumed abort.
@@ -29,7 +29,7 @@ import { SteppedWork } from './stepped-work.ts';
  */
 export async function commitInTwoPhases(
   core: CoordinatorCore,
-  transaction: LiveTransaction,
+  transaction: TransactionAtHand,
   writers: readonly Branch[],
 ): Promise<void> {
   await prepareAll(core, transaction, writers);
@@ -55,7 +55,7 @@ export async function commitInTwoPhases(
 
 async function prepareAll(
   core: CoordinatorCore,
-  transaction: LiveTransaction,
+  transaction: TransactionAtHand,
   writers: readonly Branch[],
 ): Promise<void> {
   transaction.state.move('preparing');
@@ -83,7 +83,7 @@ async function prepare(branch: Branch): Promise<PrepareAnswer> {
 /** Nothing was decided, so nothing of it may stay: also not a branch that becomes prepared after we stopped listening. */
 async function rollBackAll(
   core: CoordinatorCore,
-  transaction: LiveTransaction,
+  transaction: TransactionAtHand,
   writers: readonly Branch[],
   answers: readonly PrepareAnswer[],
 ): Promise<void> {
@@ -110,7 +110,7 @@ async function rollBack(core: CoordinatorCore, branch: Branch, vote: PrepareAnsw
 
 async function decide(
   core: CoordinatorCore,
-  transaction: LiveTransaction,
+  transaction: TransactionAtHand,
   writers: readonly Branch[],
 ): Promise<PendingTransaction> {
   const { state, settled, request } = transaction;

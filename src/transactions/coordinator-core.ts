@@ -1,11 +1,11 @@
 import type { Io } from '../io/io.ts';
 import type { Logger } from '../io/logger.ts';
 import type { CoordinatorRecords } from './coordinator-records.ts';
-import type { LiveTransaction } from './live-transaction.ts';
 import { PendingTransaction, type SecondUnit } from './pending-transaction.ts';
 import type { QueueSide } from './queue-side.ts';
 import type { ResourceManager } from './resource-manager.ts';
 import { SteppedWork } from './stepped-work.ts';
+import type { TransactionAtHand } from './transaction-at-hand.ts';
 import type { AbortRowRecord, TransactionRecord } from './transaction-record.ts';
 import { StateOfTransaction } from './transaction-state.ts';
 import type { UsedResource, WatchedBranch } from './used-resource.ts';
@@ -21,7 +21,7 @@ export class CoordinatorCore {
   readonly io: Io;
   readonly logger: Logger;
   readonly records: CoordinatorRecords;
-  readonly live = new Map<string, LiveTransaction>();
+  readonly live = new Map<string, TransactionAtHand>();
   readonly pending = new Map<string, PendingTransaction>();
   readonly resources = new Map<string, UsedResource>();
   readonly follow: FollowUp;

@@ -80,7 +80,9 @@ export class Coordinator implements TransactionCoordinator {
       await this.#start();
       return this.#uses.add(request);
     });
-    this.#lastUse = use.catch(() => undefined);
+    this.#lastUse = use.catch(() => {
+      // Whoever asked hears of it; the next one only waits for its end.
+    });
     return use;
   }
 

@@ -7,6 +7,7 @@ import type { DistributedTransaction, TransactionRequest } from './distributed-t
 import { TransactionEnded } from './errors.ts';
 import { isOutcomeUnknown } from './outcome-unknown.ts';
 import type { Branch, ResourceManager } from './resource-manager.ts';
+import type { TransactionAtHand } from './transaction-at-hand.ts';
 import type { BranchRecord, Protocol, TransactionRecord } from './transaction-record.ts';
 import { StateOfTransaction } from './transaction-state.ts';
 import type { Outcome, UnitOfWork } from './unit-of-work.ts';
@@ -19,7 +20,7 @@ import type { Outcome, UnitOfWork } from './unit-of-work.ts';
  * still refuse (a serializable reader). Then the number of those that wrote chooses the protocol: none, one local unit; one,
  * the marker row; several, two-phase commit.
  */
-export class LiveTransaction implements DistributedTransaction {
+export class LiveTransaction implements DistributedTransaction, TransactionAtHand {
   readonly id: string;
   readonly work: UnitOfWork;
   readonly state = new StateOfTransaction('active');
@@ -90,7 +91,6 @@ export class LiveTransaction implements DistributedTransaction {
     this.settled('rolledBack');
   }
 
-  /** What the record says of it, but for the queue side. */
   describe(writers: readonly Branch[], protocol: Protocol): Omit<TransactionRecord, 'parts' | 'sends'> {
     const { messageId, messageType } = this.request.about();
     return {

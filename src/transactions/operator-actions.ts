@@ -39,7 +39,9 @@ export class OperatorActions {
 
   act(wish: OperatorWish): Promise<TransactionView | undefined> {
     const done = this.#last.then(() => this.#act(wish));
-    this.#last = done.catch(() => undefined);
+    this.#last = done.catch(() => {
+      // Whoever asked hears of it; the next one only waits for its end.
+    });
     return done;
   }
 

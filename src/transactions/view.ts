@@ -1,7 +1,6 @@
 import type { CoordinatorCore } from './coordinator-core.ts';
 import { TransactionNotFound } from './errors.ts';
 import { VIEW_PAGE } from './limits.ts';
-import type { LiveTransaction } from './live-transaction.ts';
 import type { PendingBranch, PendingTransaction } from './pending-transaction.ts';
 import {
   foundSentence,
@@ -11,6 +10,7 @@ import {
   resourceSentence,
   spanWords,
 } from './sentences.ts';
+import type { TransactionAtHand } from './transaction-at-hand.ts';
 import { formatBranchId } from './transaction-id.ts';
 import type {
   BranchView,
@@ -201,7 +201,7 @@ export class Views {
     };
   }
 
-  #liveView(live: LiveTransaction): TransactionView {
+  #liveView(live: TransactionAtHand): TransactionView {
     const { messageId, messageType } = live.request.about();
     const { current } = live.state;
     const isUnknown = current === 'unknown';

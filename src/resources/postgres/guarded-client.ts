@@ -1,0 +1,208 @@
+import type { PoolClient, Submittable } from 'pg';
+import { nodeIo } from '../../io/node-io.ts';
+import type { RunningStatement } from '../shared/branch-guard.ts';
+
+/**
+ * The driver's client as handlers get it: what it is asked goes through `gate` first (R4, R5), and what it has besides
+ * queries is what query builders use. It takes every form of `query` that the driver takes; `connect`, `release` and `end`
+ * do nothing, as the connection belongs to the branch.
+ */
+export function guardClient(client: PoolClient, gate: StatementGate): PoolClient {
+  const queries = new GuardedQueries(client, gate);
+  const listeners = new BorrowedListeners(client);
+  gate.onOver(() => listeners.removeAll());
+  const guarded: PoolClient = new Proxy(client, {
+    get: (target, property) => {
+      if (property === 'query') return queries.query;
+      if (property === 'connect') return connectNothing;
+      if (property === 'release' || property === 'end') return endNothing;
+      if (property === 'ref' || property === 'unref') return () => undefined;
+      if (typeof property === 'symbol' || property === 'constructor') return Reflect.get(target, property);
+      if (LISTENING.has(property)) return listeners.method(property, () => guarded);
+      if (!PASSED_ON.has(property)) return undefined;
+      const value: unknown = Reflect.get(target, property);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+    set: () => true,
+    defineProperty: () => false,
+    deleteProperty: () => false,
+    has: (target, property) => PASSED_ON.has(property) && Reflect.has(target, property),
+    ownKeys: () => [],
+    getOwnPropertyDescriptor: () => undefined,
+  });
+  const connectNothing = (callback?: (error: undefined, client: PoolClient, done: () => void) => void): unknown =>
+    callback === undefined ? Promise.resolve(guarded) : callback(undefined, guarded, () => undefined);
+  return guarded;
+}
+
+/** Who is asked before a statement is sent. */
+export interface StatementGate {
+  /** @throws why the statement is not sent */
+  admit(text: string | undefined): RunningStatement;
+  /** Calls `listener` when the branch is over. */
+  onOver(listener: () => void): void;
+}
+
+function endNothing(callback?: unknown): Promise<void> | undefined {
+  if (typeof callback !== 'function') return Promise.resolve();
+  callback();
+  return undefined;
+}
+
+const LISTENING: ReadonlySet<string | symbol> = new Set([
+  'on',
+  'once',
+  'addListener',
+  'prependListener',
+  'off',
+  'removeListener',
+]);
+/** No password, no socket, no queue. */
+const PASSED_ON: ReadonlySet<string | symbol> = new Set([
+  'user',
+  'database',
+  'host',
+  'port',
+  'processID',
+  'escapeIdentifier',
+  'escapeLiteral',
+  'getTypeParser',
+  'getTransactionStatus',
+  'listenerCount',
+]);
+
+/** Callbacks of `pg` and what is passed on to them. */
+type Callback = (error: Error | undefined, result?: unknown) => void;
+
+class GuardedQueries {
+  readonly #client: PoolClient;
+  readonly #gate: StatementGate;
+
+  constructor(client: PoolClient, gate: StatementGate) {
+    this.#client = client;
+    this.#gate = gate;
+  }
+
+  readonly query = (config: unknown, second?: unknown, third?: unknown): unknown => {
+    const callback = callbackOf(config, second, third);
+    const values = typeof second === 'function' ? undefined : second;
+    let statement: RunningStatement;
+    try {
+      statement = this.#gate.admit(textOf(config));
+    } catch (error) {
+      return notSent(config, callback, error as Error);
+    }
+    try {
+      if (isSubmittable(config)) return this.#submit(config, callback, statement);
+      if (callback !== undefined) return this.#call(config, values, callback, statement);
+      return this.#promise(config, values, statement);
+    } catch (error) {
+      // The driver refused the arguments: it throws TypeErrors on the spot.
+      statement.done(error as Error);
+      throw error;
+    }
+  };
+
+  #promise(config: unknown, values: unknown, statement: RunningStatement): Promise<unknown> {
+    const answer = this.#send(config, values) as Promise<unknown>;
+    // This also marks a rejection as heard: a promise that nobody awaits dooms the branch, and must not end the process.
+    answer.then(
+      () => statement.done(),
+      (error: Error) => statement.done(error),
+    );
+    return answer;
+  }
+
+  #call(config: unknown, values: unknown, callback: Callback, statement: RunningStatement): unknown {
+    const heard: Callback = (error, result) => {
+      statement.done(error ?? undefined);
+      callback(error, result);
+    };
+    // The driver would write what it is given into the caller's own object.
+    const own = typeof config === 'object' && config !== null ? Object.create(config, { callback: OWN }) : config;
+    return this.#send(own, values, heard);
+  }
+
+  /** A query object of the caller's: cursors, streams. It is told its end by two methods, whichever comes first. */
+  #submit(config: Submitted, callback: Callback | undefined, statement: RunningStatement): unknown {
+    const { handleError, handleReadyForQuery } = config;
+    config.handleError = (error: Error, ...more: unknown[]): unknown => {
+      statement.done(error);
+      return handleError.call(config, error, ...more);
+    };
+    config.handleReadyForQuery = (...given: unknown[]): unknown => {
+      statement.done();
+      return handleReadyForQuery.call(config, ...given);
+    };
+    return this.#send(config, callback);
+  }
+
+  #send(...given: readonly unknown[]): unknown {
+    return Reflect.apply(this.#client.query, this.#client, given);
+  }
+}
+
+const OWN = { value: undefined, writable: true, enumerable: true, configurable: true };
+
+interface Submitted extends Submittable {
+  callback?: Callback;
+  handleError(error: Error, ...more: unknown[]): unknown;
+  handleReadyForQuery(...given: unknown[]): unknown;
+}
+
+function isSubmittable(config: unknown): config is Submitted {
+  return typeof config === 'object' && config !== null && 'submit' in config && typeof config.submit === 'function';
+}
+
+function callbackOf(config: unknown, second: unknown, third: unknown): Callback | undefined {
+  const own = typeof config === 'object' && config !== null && 'callback' in config ? config.callback : undefined;
+  return [second, third, own].find((value): value is Callback => typeof value === 'function');
+}
+
+/** Undefined: it cannot be read, so it cannot be judged. A named statement without a text was judged when it was first sent. */
+function textOf(config: unknown): string | undefined {
+  if (typeof config === 'string') return config;
+  if (typeof config !== 'object' || config === null) return '';
+  if ('text' in config && typeof config.text === 'string') return config.text;
+  if ('cursor' in config) return textOf(config.cursor);
+  if ('name' in config && typeof config.name === 'string' && !isSubmittable(config)) return '';
+  return undefined;
+}
+
+/** Tells the way the caller would have been told of an error of the server. */
+function notSent(config: unknown, callback: Callback | undefined, error: Error): unknown {
+  if (isSubmittable(config)) {
+    nodeIo().timers.soon(() => config.handleError(error));
+    return config;
+  }
+  if (callback === undefined) {
+    const refused = Promise.reject(error);
+    // It dooms the branch, or the branch is over: nobody who forgets to await it ends the process.
+    refused.catch(() => undefined);
+    return refused;
+  }
+  nodeIo().timers.soon(() => callback(error));
+  return undefined;
+}
+
+/** What handlers listen to on a client ends with their branch: the connection goes to somebody else. */
+class BorrowedListeners {
+  readonly #client: PoolClient;
+  readonly #added: { readonly event: string; readonly listener: () => void }[] = [];
+
+  constructor(client: PoolClient) {
+    this.#client = client;
+  }
+
+  method(name: string, self: () => PoolClient): (event: string, listener: () => void) => PoolClient {
+    return (event, listener) => {
+      if (name !== 'off' && name !== 'removeListener') this.#added.push({ event, listener });
+      Reflect.apply(Reflect.get(this.#client, name), this.#client, [event, listener]);
+      return self();
+    };
+  }
+
+  removeAll(): void {
+    for (const { event, listener } of this.#added.splice(0)) this.#client.removeListener(event, listener);
+  }
+}

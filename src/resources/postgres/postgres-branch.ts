@@ -1,0 +1,210 @@
+import type { PoolClient } from 'pg';
+import { invariant } from '../../message/posthorn-error.ts';
+import { StatementRefused } from '../../transactions/errors.ts';
+import type {
+  Branch,
+  BranchEvidence,
+  BranchRequest,
+  Direction,
+  FinishAnswer,
+  MarkerAnswer,
+  PrepareAnswer,
+  ResourceManager,
+} from '../../transactions/resource-manager.ts';
+import { formatBranchId } from '../../transactions/transaction-id.ts';
+import type { ConnectionPool } from '../shared/connection-pool.ts';
+import type { SessionWatch } from '../shared/session-watch.ts';
+import { leavesSession, sqlState } from './answers.ts';
+import { askForVote } from './ask-for-vote.ts';
+import { finishBranch } from './finish-branch.ts';
+import { guardClient } from './guarded-client.ts';
+import type { Answer, PostgresConnection } from './postgres-connection.ts';
+import type { PostgresSettings } from './postgres-options.ts';
+import type { PostgresTables } from './postgres-tables.ts';
+import { ANSWER_MS, StatementWatch } from './statement-watch.ts';
+import { tablesMissing } from './tables-missing.ts';
+
+/**
+ * A transaction on one connection of the pool, from `begin` until its end is answered (R3).
+ *
+ *     working ──end──▶ ended ──prepare: yes──▶ prepared ──finish──▶ over
+ *        │               ├──commitReadOnly, commitWithMarker────────▲
+ *        └──rollback─────┴──(any doubt: the connection is cut)──────┘
+ *
+ * The transaction carries its id as a setting that ends with it. Marker and COMMIT are one query, and the marker takes the id
+ * from that setting; PREPARE is asked in one query with a comparison of it. So a transaction that was ended by hand and
+ * begun again, whatever way that was done, can neither commit nor be prepared (R4).
+ */
+export class PostgresBranch implements Branch {
+  readonly id: BranchRequest['id'];
+  readonly resource: ResourceManager;
+  readonly client: PoolClient;
+  readonly session: string;
+  readonly #doors: BranchDoors;
+  readonly #connection: PostgresConnection;
+  readonly #statements: StatementWatch;
+  #state: 'working' | 'ended' | 'prepared' | 'over' = 'working';
+  #transactionNumber: string | undefined;
+
+  constructor(request: BranchRequest, connection: PostgresConnection, doors: BranchDoors) {
+    this.id = request.id;
+    this.resource = doors.resource;
+    this.session = connection.session;
+    this.#doors = doors;
+    this.#connection = connection;
+    this.#statements = new StatementWatch(connection, doors);
+    this.client = guardClient(connection.client as PoolClient, this.#statements);
+  }
+
+  async end(): Promise<{ readonly hasWritten: boolean }> {
+    this.#statements.end();
+    this.#state = 'ended';
+    const hasWritten = this.#statements.hasWritten;
+    if (hasWritten !== undefined) return { hasWritten };
+    const { rows } = await this.#ask('has it written', HAS_NUMBER);
+    return { hasWritten: rows.at(-1)?.number !== null };
+  }
+
+  async commitReadOnly(): Promise<void> {
+    this.#expect('ended');
+    let tags: readonly string[];
+    try {
+      ({ tags } = await this.#ask('commit', 'commit'));
+    } catch (error) {
+      await this.#leaveFailed(error);
+      throw error;
+    }
+    this.#giveBack();
+    if (tags.at(-1) !== 'COMMIT') throw this.#endedByHand();
+  }
+
+  async commitWithMarker(): Promise<MarkerAnswer> {
+    this.#expect('ended');
+    const { tables, settings } = this.#doors;
+    try {
+      const { tags } = await this.#ask('commit', `${durably(this.#statements)}${insertMarker(tables)}; commit`);
+      this.#giveBack();
+      if (tags.at(-1) === 'COMMIT') return { kind: 'committed' };
+      return { kind: 'refused', error: this.#endedByHand() };
+    } catch (error) {
+      // The server said no, and the session, asked once more, has nothing left that could commit.
+      const isProven = await this.#leaveFailed(error);
+      const told = tablesMissing(error, settings.name) ?? (error as Error);
+      return isProven ? { kind: 'refused', error: told } : { kind: 'unknown', error: told };
+    }
+  }
+
+  async prepare(): Promise<PrepareAnswer> {
+    this.#expect('ended');
+    const vote = await askForVote({
+      id: this.id,
+      connection: this.#connection,
+      resource: this.#doors.settings.name,
+      ask: (what, sql) => this.#ask(what, sql),
+    });
+    this.#transactionNumber = vote.transactionNumber;
+    if (vote.kind === 'yes') this.#state = 'prepared';
+    else if (vote.kind === 'no' && vote.isSessionClean) this.#giveBack();
+    else this.#cut();
+    return vote.kind === 'yes' ? { kind: 'yes' } : { kind: vote.kind, error: vote.error };
+  }
+
+  evidence(): BranchEvidence {
+    const { session } = this;
+    const transactionNumber = this.#transactionNumber;
+    return transactionNumber === undefined ? { session } : { session, transactionNumber };
+  }
+
+  async finish(direction: Direction): Promise<FinishAnswer> {
+    this.#expect('prepared');
+    const ask = (what: string, sql: string): Promise<Answer> => this.#ask(what, sql);
+    const request = { id: this.id, direction, evidence: this.evidence(), mayHaveFinished: false };
+    const answer = await finishBranch(request, { ask });
+    if (answer.kind === 'done') this.#giveBack();
+    else this.#cut();
+    return answer;
+  }
+
+  async rollback(): Promise<void> {
+    if (this.#state === 'over') return;
+    if (this.#state === 'prepared') return void (await this.finish('rollback'));
+    if (this.#statements.isRunning) return this.#rollbackBusy();
+    await this.#leaveFailed(undefined);
+  }
+
+  /** What still runs holds locks on the server; so the server is told to end it, and not only this side. */
+  async #rollbackBusy(): Promise<void> {
+    this.#cut();
+    await this.#doors.endSession(this.session);
+  }
+
+  /** After an error: true when it was the server's answer, and the session has no transaction any more. */
+  async #leaveFailed(error: unknown): Promise<boolean> {
+    if ((error === undefined || leavesSession(error)) && this.#connection.isUsable) {
+      try {
+        await this.#ask('rollback', 'rollback', ROLLBACK_MS);
+        this.#giveBack();
+        return sqlState(error) !== undefined;
+      } catch {
+        // Not answered: cutting the connection makes the server roll back.
+      }
+    }
+    this.#cut();
+    return false;
+  }
+
+  #ask(what: string, sql: string, timeoutMs = this.#doors.settings.statementTimeoutMs + ANSWER_MS): Promise<Answer> {
+    const connection = this.#connection;
+    const watched = { session: this.session, what, timeoutMs, bytesRead: () => connection.bytesRead };
+    return this.#doors.watch.guard({ ...watched, cut: () => connection.destroy() }, connection.run(sql));
+  }
+
+  #giveBack(): void {
+    this.#over();
+    const { pool } = this.#doors;
+    if (this.#statements.hasChangedSession) void this.#connection.close();
+    pool.release(this.#connection);
+  }
+
+  #cut(): void {
+    this.#over();
+    this.#doors.pool.discard(this.#connection);
+  }
+
+  #over(): void {
+    this.#state = 'over';
+    this.#statements.over();
+  }
+
+  #expect(state: 'ended' | 'prepared'): void {
+    invariant(this.#state === state, `branch ${formatBranchId(this.id)} is ${state}, not ${this.#state}`);
+  }
+
+  #endedByHand(): StatementRefused {
+    return new StatementRefused(this.#doors.settings.name, 'A statement that ends the transaction by hand');
+  }
+}
+
+/** What a branch has of its resource manager. */
+export interface BranchDoors {
+  readonly resource: ResourceManager;
+  readonly settings: PostgresSettings;
+  readonly tables: PostgresTables;
+  readonly pool: ConnectionPool<PostgresConnection>;
+  readonly watch: SessionWatch;
+  /** Ends a session over another connection, within a deadline; never rejects. */
+  endSession(session: string): Promise<void>;
+}
+
+const ROLLBACK_MS = 5000;
+
+const HAS_NUMBER = 'select pg_catalog.pg_current_xact_id_if_assigned()::text as number';
+
+function insertMarker(tables: PostgresTables): string {
+  return `insert into ${tables.marker} (id, outcome) values (pg_catalog.current_setting('posthorn.transaction'), 'c')`;
+}
+
+/** A handler may have asked for a commit that does not wait for the disk; this one is a promise to a queue. */
+function durably(statements: StatementWatch): string {
+  return statements.hasSet ? 'set local synchronous_commit = on; ' : '';
+}

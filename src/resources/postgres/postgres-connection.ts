@@ -1,0 +1,215 @@
+import type { Client, ClientConfig, QueryResult, QueryResultRow } from 'pg';
+import { NamedSocket } from '../../io/named-socket.ts';
+import { nodeIo } from '../../io/node-io.ts';
+import { ResourceUnavailable } from '../../transactions/errors.ts';
+import { connectionProblem } from '../shared/connection-problem.ts';
+import { within } from '../shared/deadline.ts';
+import { loadDriver } from '../shared/load-driver.ts';
+import type { PoolConnection } from '../shared/pool-connection.ts';
+import type { PostgresSettings } from './postgres-options.ts';
+import { formatSession } from './postgres-session.ts';
+
+/**
+ * A connection to PostgreSQL: the driver's client on a socket that resolves its name afresh, logged in, with its session
+ * named. What the server says in raw, command tags and the state of the transaction, is kept beside what the driver tells.
+ */
+export class PostgresConnection implements PoolConnection {
+  readonly client: Client;
+  readonly session: string;
+  readonly server: ServerFacts;
+  /** `I` outside of any transaction, `T` in one, `E` in one that failed; as of the server's last word. */
+  transactionStatus = 'I';
+  /** Of the session, as last set; undefined: not known. */
+  idleMsMax: number | undefined;
+  /** Whether it was used before, so that it may have died in between. */
+  wasUsed = false;
+  /** Hears the tag of every command, until it is undefined again. */
+  onTag: ((tag: string) => void) | undefined;
+  #isUsable = true;
+  readonly #goneListeners: (() => void)[] = [];
+
+  constructor(client: Client, facts: ServerFacts) {
+    this.client = client;
+    this.server = facts;
+    this.session = facts.session;
+    client.on('error', () => this.#gone());
+    client.on('end', () => this.#gone());
+    client.connection.on('commandComplete', ({ text }: { readonly text: string }) => this.onTag?.(text));
+    client.connection.on('readyForQuery', ({ status }: { readonly status: string }) => {
+      this.transactionStatus = status;
+    });
+  }
+
+  get isUsable(): boolean {
+    return this.#isUsable;
+  }
+
+  get bytesRead(): number {
+    const { stream } = this.client.connection;
+    return 'bytesRead' in stream ? Number(stream.bytesRead) : 0;
+  }
+
+  /** One simple query, also of several statements: the tags of all that were carried out, and all rows. */
+  async run(sql: string): Promise<Answer> {
+    const tags: string[] = [];
+    const outer = this.onTag;
+    this.onTag = (tag) => tags.push(tag);
+    try {
+      // The driver answers several statements by an array; its types do not say so.
+      const answer: QueryResult | readonly QueryResult[] = await this.client.query(sql);
+      const results = 'rows' in answer ? [answer] : answer;
+      return { tags, rows: results.flatMap(({ rows }) => rows) };
+    } finally {
+      this.onTag = outer;
+    }
+  }
+
+  async rows<Row extends QueryResultRow>(sql: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
+    return (await this.client.query<Row>(sql, [...values])).rows;
+  }
+
+  onGone(listener: () => void): void {
+    if (this.#isUsable) this.#goneListeners.push(listener);
+    else listener();
+  }
+
+  ref(): void {
+    this.#socket()?.ref();
+  }
+
+  unref(): void {
+    this.#socket()?.unref();
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isUsable) return;
+    this.#gone();
+    this.ref();
+    const { stream } = this.client.connection;
+    const deadline = nodeIo().timers.after(GOODBYE_MS, () => stream.destroy(), { keepsProcessAlive: true });
+    await this.client.end();
+    deadline.cancel();
+  }
+
+  /** What still runs fails with `reason`. */
+  destroy(reason?: Error): void {
+    this.#gone();
+    this.client.connection.stream.destroy(reason);
+  }
+
+  #socket(): { ref(): void; unref(): void } | undefined {
+    const { stream } = this.client.connection;
+    return 'ref' in stream && 'unref' in stream ? (stream as unknown as { ref(): void; unref(): void }) : undefined;
+  }
+
+  #gone(): void {
+    if (!this.#isUsable) return;
+    this.#isUsable = false;
+    for (const listener of this.#goneListeners.splice(0)) listener();
+  }
+}
+
+export interface Answer {
+  readonly tags: readonly string[];
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** What a session says of itself when it begins. */
+export interface ServerFacts {
+  readonly session: string;
+  /** 150018 */
+  readonly versionNumber: number;
+  /** '15.18 (Debian …)' */
+  readonly version: string;
+  /** Quoted name of the schema in which this login finds the marker table; undefined: there is none. */
+  readonly markerSchema: string | undefined;
+}
+
+export interface OpenOptions {
+  readonly settings: PostgresSettings;
+  readonly statementTimeoutMs: number;
+  /** For connections of recovery, which never wait long for a lock. */
+  readonly lockTimeoutMs?: number;
+}
+
+/**
+ * Connects, logs in and names the session, within a deadline.
+ *
+ * @throws {PosthornError} RESOURCE_UNAVAILABLE, DRIVER_MISSING
+ */
+export async function openPostgres(options: OpenOptions): Promise<PostgresConnection> {
+  const { name, target } = options.settings;
+  const driver = await loadDriver({ resource: name, packageName: 'pg' }, () => import('pg'));
+  const client = new driver.default.Client(clientConfig(options));
+  // From the beginning: an error event that nobody hears would end the process.
+  client.on('error', () => undefined);
+  const where = shownTarget(target);
+  const tooLate = (): Error => new ResourceUnavailable(name, where, `the login was not done within ${LOGIN_MS} ms`);
+  try {
+    await within(client.connect(), { timers: nodeIo().timers, timeoutMs: LOGIN_MS, tooLate });
+    const facts = within(introduce(client), { timers: nodeIo().timers, timeoutMs: LOGIN_MS, tooLate });
+    return new PostgresConnection(client, await facts);
+  } catch (error) {
+    client.connection.stream.destroy();
+    if (error instanceof ResourceUnavailable) throw error;
+    throw new ResourceUnavailable(name, where, connectionProblem(error), { cause: error });
+  }
+}
+
+/** 'db.example:5432/orders' */
+export function shownTarget({ host, port, database }: PostgresSettings['target']): string {
+  return `${host.startsWith('/') ? `${host}/` : host}:${port}/${database}`;
+}
+
+const LOGIN_MS = 12_000;
+const GOODBYE_MS = 2000;
+
+function clientConfig({ settings, statementTimeoutMs, lockTimeoutMs }: OpenOptions): ClientConfig {
+  return {
+    ...settings.place,
+    stream: () => new NamedSocket(),
+    application_name: `posthorn ${settings.name}`,
+    statement_timeout: statementTimeoutMs,
+    ...(lockTimeoutMs === undefined ? {} : { lock_timeout: lockTimeoutMs }),
+  };
+}
+
+/**
+ * A commit that the server forgets in a crash would be a lost order: durability is not left to the server's default. The
+ * text of statements is split by the rules of the standard, so the server is to read it by these too.
+ */
+async function introduce(client: Client): Promise<ServerFacts> {
+  await client.query(SESSION_SETTINGS);
+  const { rows } = await client.query<FactsRow>(FACTS);
+  const [row] = rows;
+  return {
+    session: formatSession({ pid: row?.pid ?? 0, startedMicroseconds: row?.started ?? '' }),
+    versionNumber: row?.version_number ?? 0,
+    version: row?.version ?? '',
+    markerSchema: row?.marker_schema ?? undefined,
+  };
+}
+
+interface FactsRow {
+  readonly pid: number;
+  readonly started: string;
+  readonly version_number: number;
+  readonly version: string;
+  readonly marker_schema: string | null;
+}
+
+const SESSION_SETTINGS = `
+  select pg_catalog.set_config('synchronous_commit', 'on', false)
+   where pg_catalog.current_setting('synchronous_commit') = 'off';
+  select pg_catalog.set_config('standard_conforming_strings', 'on', false)`;
+
+const FACTS = `
+  select activity.pid,
+         (extract(epoch from activity.backend_start) * 1000000)::bigint::text as started,
+         pg_catalog.current_setting('server_version_num')::int as version_number,
+         pg_catalog.current_setting('server_version') as version,
+         (select pg_catalog.quote_ident(space.nspname)
+            from pg_catalog.pg_class as found join pg_catalog.pg_namespace as space on space.oid = found.relnamespace
+           where found.oid = pg_catalog.to_regclass('posthorn_marker')) as marker_schema
+    from pg_catalog.pg_stat_activity as activity
+   where activity.pid = pg_catalog.pg_backend_pid()`;

@@ -1,0 +1,180 @@
+import type { ConnectionOptions } from 'node:tls';
+import { InvalidOption } from '../../message/errors.ts';
+import type { ResourceTarget } from '../../transactions/resource-manager.ts';
+import type { StatementErrors } from '../shared/branch-guard.ts';
+import { checkNames, checkOneOf, checkResourceName, checkText, checkWhole } from '../shared/check-options.ts';
+
+/**
+ * How to reach a PostgreSQL database, by `connectionString` or by its parts; what is missing comes from the environment
+ * (PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD), as the driver has it.
+ *
+ * The types are those of the driver: with TypeScript, install `@types/pg` beside `pg`.
+ */
+export interface PostgresOptions<Name extends string = string> {
+  /** Names the database in records and views: it must stay the same over restarts. */
+  readonly name: Name;
+  readonly connectionString?: string;
+  /** A name, resolved for each connection anew, an address, or the directory of a Unix socket. */
+  readonly host?: string;
+  readonly port?: number;
+  readonly database?: string;
+  readonly user?: string;
+  /** Never shown anywhere; a function is asked for each connection. */
+  readonly password?: string | (() => string | Promise<string>);
+  /** As the driver takes it: true, or options of `node:tls`. */
+  readonly ssl?: boolean | ConnectionOptions;
+  /** Default: as many connections as the endpoints that use it have branches at a time. */
+  readonly poolSize?: number;
+  /** Default 60,000. The server ends a statement that takes longer. */
+  readonly statementTimeoutMs?: number;
+  /** `rollback` (default): a statement that fails rolls the message's transaction back, whatever the handler makes of it. */
+  readonly statementErrors?: StatementErrors;
+  /** `create` (default): Posthorn's two tables are made at the first start. `expect`: they are there. */
+  readonly tables?: 'create' | 'expect';
+}
+
+export interface PostgresSettings {
+  readonly name: string;
+  readonly target: ResourceTarget;
+  /** What the driver is told of the place; holds the password, so it is never shown nor kept elsewhere. */
+  readonly place: PostgresPlace;
+  readonly usesTls: boolean;
+  readonly poolSize: number | undefined;
+  readonly statementTimeoutMs: number;
+  readonly statementErrors: StatementErrors;
+  readonly tables: 'create' | 'expect';
+}
+
+export type PostgresPlace = Pick<
+  PostgresOptions,
+  'connectionString' | 'host' | 'port' | 'database' | 'user' | 'password' | 'ssl'
+>;
+
+/** @throws INVALID_OPTION; no value that may hold a password is shown */
+export function resolvePostgresOptions(options: PostgresOptions): PostgresSettings {
+  checkNames(options, OPTIONS);
+  checkResourceName(options.name);
+  for (const name of ['host', 'database', 'user', 'connectionString'] as const) checkText(name, options[name]);
+  checkWhole('port', options.port, { least: 1, most: 65_535 });
+  checkWhole('poolSize', options.poolSize, { least: 1, most: 10_000 });
+  checkWhole('statementTimeoutMs', options.statementTimeoutMs, { least: 1, most: 2 ** 31 - 1 });
+  checkOneOf('statementErrors', options.statementErrors, ['rollback', 'handled']);
+  checkOneOf('tables', options.tables, ['create', 'expect']);
+  checkPassword(options.password);
+  checkSsl(options.ssl);
+  const place = placeOf(options);
+  return {
+    name: options.name,
+    target: place.target,
+    place: place.forDriver,
+    usesTls: place.usesTls,
+    poolSize: options.poolSize,
+    statementTimeoutMs: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
+    statementErrors: options.statementErrors ?? 'rollback',
+    tables: options.tables ?? 'create',
+  };
+}
+
+const STATEMENT_TIMEOUT_MS = 60_000;
+const PLACE_OPTIONS = ['host', 'port', 'database', 'user', 'password'] as const;
+const OPTIONS: readonly (keyof PostgresOptions)[] = [
+  'name',
+  'connectionString',
+  ...PLACE_OPTIONS,
+  'ssl',
+  'poolSize',
+  'statementTimeoutMs',
+  'statementErrors',
+  'tables',
+];
+
+function checkPassword(password: unknown): void {
+  if (password === undefined || typeof password === 'string' || typeof password === 'function') return;
+  throw new InvalidOption('password', 'is neither a text nor a function', 'Give one of them.');
+}
+
+function checkSsl(ssl: unknown): void {
+  if (ssl === undefined || typeof ssl === 'boolean' || (typeof ssl === 'object' && ssl !== null)) return;
+  throw new InvalidOption('ssl', 'is neither true, false nor an object', 'Give one of them, as the driver takes it.');
+}
+
+interface Place {
+  readonly target: ResourceTarget;
+  readonly forDriver: PostgresPlace;
+  readonly usesTls: boolean;
+}
+
+function placeOf(options: PostgresOptions): Place {
+  if (options.connectionString === undefined) {
+    const { host, port, database, user, password, ssl } = options;
+    const target = targetOf({ host, port, database, user });
+    return {
+      target,
+      forDriver: { ...target, ...(password === undefined ? {} : { password }), ...(ssl === undefined ? {} : { ssl }) },
+      usesTls: ssl !== undefined && ssl !== false,
+    };
+  }
+  const doubled = PLACE_OPTIONS.find((name) => options[name] !== undefined);
+  if (doubled !== undefined)
+    throw new InvalidOption(doubled, "is given beside 'connectionString'", 'Leave one of them out.');
+  const { connectionString, ssl } = options;
+  const parsed = parseConnectionString(connectionString);
+  return {
+    target: targetOf(parsed),
+    // What the text says goes before what stands beside it, in the driver; so `ssl` only counts where the text is silent.
+    forDriver: { connectionString, ...(ssl === undefined ? {} : { ssl }) },
+    usesTls: parsed.usesTls ?? (ssl !== undefined && ssl !== false),
+  };
+}
+
+interface Parsed {
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  readonly database?: string | undefined;
+  readonly user?: string | undefined;
+}
+
+function targetOf({ host, port, database, user }: Parsed): ResourceTarget {
+  const { PGHOST, PGPORT, PGDATABASE, PGUSER, USER, USERNAME } = process.env;
+  const resolvedUser = user ?? PGUSER ?? USER ?? USERNAME ?? 'postgres';
+  return {
+    host: host ?? PGHOST ?? 'localhost',
+    port: port ?? (Number(PGPORT) || DEFAULT_PORT),
+    database: database ?? PGDATABASE ?? resolvedUser,
+    user: resolvedUser,
+  };
+}
+
+const DEFAULT_PORT = 5432;
+
+/** Reads what is shown of a connection string; the driver reads it for itself, in the same way. */
+function parseConnectionString(text: string): Parsed & { readonly usesTls: boolean | undefined } {
+  const url = URL.parse(text) ?? URL.parse(text.replace('@/', '@localhost/'));
+  if (url === null || !/^(?:postgres|postgresql|socket):$/.test(url.protocol))
+    throw new InvalidOption(
+      'connectionString',
+      'cannot be read',
+      "Write 'postgres://USER:PASSWORD@HOST:PORT/DATABASE', with what is special in the password percent-encoded.",
+    );
+  const parameter = (name: string): string | undefined => url.searchParams.get(name) || undefined;
+  const isSocket = url.protocol === 'socket:';
+  const path = decoded(url.pathname);
+  const sslmode = parameter('sslmode');
+  const ssl = parameter('ssl');
+  return {
+    host: isSocket ? path : (parameter('host') ?? (decoded(url.hostname) || undefined)),
+    port: Number(parameter('port') ?? url.port) || undefined,
+    database: (isSocket ? parameter('db') : path.slice(1)) || undefined,
+    user: parameter('user') ?? (decoded(url.username) || undefined),
+    usesTls: sslmode === undefined ? (ssl === undefined ? undefined : ssl !== '0') : sslmode !== 'disable',
+  };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A lone percent sign stands for itself.
+    return text;
+  }
+}

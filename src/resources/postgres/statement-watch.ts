@@ -1,0 +1,148 @@
+import { StatementRefused } from '../../transactions/errors.ts';
+import { BranchGuard, type RunningStatement } from '../shared/branch-guard.ts';
+import type { SessionWatch } from '../shared/session-watch.ts';
+import { shownStatement } from '../shared/shown-statement.ts';
+import { leavesSession } from './answers.ts';
+import type { StatementGate } from './guarded-client.ts';
+import { judgeStatement } from './judge-statement.ts';
+import type { PostgresConnection } from './postgres-connection.ts';
+import type { PostgresSettings } from './postgres-options.ts';
+
+/**
+ * All statements of one branch: whether they may be sent, their deadlines, and what the server's tags say they did.
+ *
+ * Statements are judged by their words before they are sent, and by the tags and the state of the transaction after: what
+ * slipped past the first is caught by the second, and the branch is doomed.
+ */
+export class StatementWatch implements StatementGate {
+  readonly #connection: PostgresConnection;
+  readonly #settings: PostgresSettings;
+  readonly #watch: SessionWatch;
+  readonly #guard: BranchGuard;
+  readonly #overListeners: (() => void)[] = [];
+  #writes: 'no' | 'unknown' | 'yes' = 'no';
+  #hasChangedSession = false;
+  #hasSet = false;
+  #lastError: Error | undefined;
+
+  constructor(
+    connection: PostgresConnection,
+    doors: { readonly settings: PostgresSettings; readonly watch: SessionWatch },
+  ) {
+    this.#connection = connection;
+    this.#settings = doors.settings;
+    this.#watch = doors.watch;
+    const { name, statementErrors } = doors.settings;
+    this.#guard = new BranchGuard({ resource: name, statementErrors });
+    connection.onTag = (tag) => this.#completed(tag);
+  }
+
+  get isRunning(): boolean {
+    return this.#guard.isRunning;
+  }
+
+  /** Undefined: only the server can tell. */
+  get hasWritten(): boolean | undefined {
+    return this.#writes === 'unknown' ? undefined : this.#writes === 'yes';
+  }
+
+  get hasChangedSession(): boolean {
+    return this.#hasChangedSession;
+  }
+
+  get hasSet(): boolean {
+    return this.#hasSet;
+  }
+
+  admit(text: string | undefined): RunningStatement {
+    this.#guard.admit();
+    if (text === undefined) throw this.#guard.refuse('A query object whose text cannot be read');
+    const { refused, changesSession, notifies } = judgeStatement(text);
+    if (refused !== undefined) throw this.#guard.refuse(refused);
+    this.#hasChangedSession ||= changesSession;
+    this.#writes = notifies ? 'yes' : this.#writes === 'no' ? 'unknown' : this.#writes;
+    return this.#start(text);
+  }
+
+  onOver(listener: () => void): void {
+    this.#overListeners.push(listener);
+  }
+
+  /** @throws what dooms the branch */
+  end(): void {
+    this.#connection.onTag = undefined;
+    const { transactionStatus, isUsable } = this.#connection;
+    if (!this.#guard.isRunning && isUsable) {
+      if (transactionStatus === 'E' && this.#lastError !== undefined) this.#guard.doomBy(this.#lastError);
+      if (transactionStatus === 'I') this.#doomEndedByHand();
+    }
+    this.#guard.end();
+  }
+
+  over(): void {
+    this.#connection.onTag = undefined;
+    this.#guard.over();
+    for (const listener of this.#overListeners.splice(0)) listener();
+  }
+
+  #start(text: string): RunningStatement {
+    const connection = this.#connection;
+    const running = this.#guard.started(text);
+    const watched = this.#watch.watch({
+      session: connection.session,
+      what: shownStatement(text),
+      timeoutMs: this.#settings.statementTimeoutMs + ANSWER_MS,
+      bytesRead: () => connection.bytesRead,
+      dead: (error) => connection.destroy(error),
+    });
+    return {
+      text,
+      done: (error) => {
+        watched.done();
+        if (error !== undefined) this.#failed(error);
+        running.done(error);
+      },
+    };
+  }
+
+  #failed(error: Error): void {
+    this.#lastError = error;
+    // Only what the server itself answered can be left to the handler: anything else puts the connection in doubt.
+    if (!leavesSession(error)) this.#guard.doomBy(error);
+  }
+
+  #completed(tag: string): void {
+    const [command = ''] = tag.split(' ', 1);
+    if (command === 'SET') this.#hasSet = true;
+    if (ENDS.has(command) || tag === 'PREPARE TRANSACTION') this.#doomEndedByHand();
+    else if (!READS.has(command)) this.#writes = 'yes';
+  }
+
+  #doomEndedByHand(): void {
+    const statement = 'A statement that ends the transaction by hand';
+    this.#guard.doomWith(new StatementRefused(this.#settings.name, statement));
+  }
+}
+
+/** What the network may take on top of the server's own limit. */
+export const ANSWER_MS = 5000;
+
+/** ROLLBACK is not among them: it is also the tag of ROLLBACK TO; the state of the transaction tells the other one. */
+const ENDS: ReadonlySet<string> = new Set(['COMMIT', 'BEGIN', 'START']);
+/** Commands that write nothing by themselves; whether a function that they called has, only the server can tell. */
+const READS: ReadonlySet<string> = new Set([
+  'SELECT',
+  'SHOW',
+  'SET',
+  'SAVEPOINT',
+  'RELEASE',
+  'ROLLBACK',
+  'DECLARE',
+  'FETCH',
+  'MOVE',
+  'CLOSE',
+  'EXPLAIN',
+  'PREPARE',
+  'DEALLOCATE',
+  'RESET',
+]);

@@ -1,0 +1,490 @@
+import { RequestTimedOut, ResourceUnavailable } from '../../src/transactions/errors.ts';
+import type {
+  Branch,
+  BranchRequest,
+  FenceAnswer,
+  FinishAnswer,
+  FinishRequest,
+  FoundBranch,
+  MarkerAnswer,
+  PrepareAnswer,
+  ResourceInspection,
+  ResourceKind,
+  ResourceManager,
+  SessionAnswer,
+  Witness,
+  WitnessAnswer,
+} from '../../src/transactions/resource-manager.ts';
+import { type BranchId, formatBranchId, parseBranchId } from '../../src/transactions/transaction-id.ts';
+
+/**
+ * A database server in memory: committed rows, prepared branches, marker and witness tables, which outlive the processes that
+ * use it. `connect` gives a process its resource manager.
+ *
+ *     session:  open ──commit, rollback──▶ over
+ *                 │──prepare──▶ prepared: the branch outlives its session
+ *                 └──ended by endSession, by its process's death, by a broken connection──▶ rolled back
+ *
+ * Faults are told beforehand for the next request of a name: its answer can be lost before or after it was carried out, it
+ * can be refused, and it can be held back on the wire while the client gives up, to be carried out when the test lets it go
+ * unless its session was ended.
+ */
+export class FakeDatabase {
+  readonly name: string;
+  readonly kind: ResourceKind;
+  /** In the order of their commits; the same text twice is the same work done twice. */
+  readonly rows: string[] = [];
+  readonly markers = new Map<string, 'committed' | 'aborted'>();
+  readonly witnesses = new Map<string, Witness>();
+  readonly prepared = new Map<string, PreparedBranch>();
+  /** What PostgreSQL's pg_xact_status tells; a server of kind mysql forgets. */
+  readonly outcomes = new Map<string, 'committed' | 'rolledBack'>();
+  readonly sessions = new Map<string, Session>();
+  /** Every request that reached the server, by name. */
+  readonly log: string[] = [];
+  inspection: ResourceInspection = {
+    server: 'Fake 1',
+    twoPhaseObstacle: undefined,
+    markerObstacle: undefined,
+    preparedMax: undefined,
+  };
+  isDown = false;
+  /** Called before each request of a living process: a test may kill the process in it. */
+  onRequest: (name: string) => void = () => undefined;
+  readonly #faults: { readonly request: RequestName; readonly fault: Fault }[] = [];
+  readonly #held: (() => void)[] = [];
+  #sessionCount = 0;
+
+  constructor(name: string, kind: ResourceKind = 'postgres') {
+    this.name = name;
+    this.kind = kind;
+  }
+
+  /** The next request of this name meets the fault; several wait in order. */
+  fail(request: RequestName, fault: Fault): void {
+    this.#faults.push({ request, fault });
+  }
+
+  get heldCount(): number {
+    return this.#held.length;
+  }
+
+  /** What was held back on the wire arrives. */
+  letGo(): void {
+    for (const act of this.#held.splice(0)) act();
+  }
+
+  forgetFaults(): void {
+    this.#faults.length = 0;
+  }
+
+  /** A process is dead: its connections break. What was held back on the wire still arrives, unless `closesHeld`. */
+  processDied(life: Life, options: { readonly closesHeld?: boolean } = {}): void {
+    for (const session of this.sessions.values()) {
+      if (session.life === life && (options.closesHeld === true || !session.isHeld)) this.endSession(session);
+    }
+  }
+
+  /** As a restart of the server does: prepared branches stay, everything else is rolled back. */
+  restart(): void {
+    for (const session of [...this.sessions.values()]) this.endSession(session);
+    this.#held.length = 0;
+  }
+
+  /** Somebody prepares a branch by hand, or a life that nobody remembers did. */
+  plant(text: string, rows: readonly string[] = []): void {
+    this.prepared.set(text, { id: parseBranchId(text), rows, session: undefined });
+  }
+
+  connect(life: Life): FakeResource {
+    return new FakeResource(this, life);
+  }
+
+  openSession(life: Life): Session {
+    const session = { name: `${this.name}-${++this.#sessionCount}`, life, rows: [], isHeld: false };
+    this.sessions.set(session.name, session);
+    return session;
+  }
+
+  endSession(session: Session): void {
+    session.rows.length = 0;
+    this.sessions.delete(session.name);
+  }
+
+  /**
+   * Carries a request out, or what its fault says instead. A dead process hears nothing any more.
+   *
+   * @throws {ResourceUnavailable} the server is down {RequestTimedOut} the answer was lost
+   */
+  async ask<Answer>(life: Life, request: RequestName, act: () => Answer, session?: Session): Promise<Answer> {
+    if (life.isDead) return life.silence;
+    this.onRequest(request);
+    await Promise.resolve();
+    if (life.isDead) return life.silence;
+    if (this.isDown) {
+      if (session !== undefined) this.endSession(session);
+      throw new ResourceUnavailable(this.name, `${this.name}:1/db`, 'connect ECONNREFUSED');
+    }
+    const fault = this.#takeFault(request);
+    if (fault === 'heldBack') this.#hold(act, session);
+    const answer = fault === undefined || fault === 'lostAfter' ? this.#carryOut(request, act) : undefined;
+    if (session !== undefined && (fault === 'lostBefore' || fault === 'lostAfter')) this.endSession(session);
+    await Promise.resolve();
+    if (life.isDead) return life.silence;
+    if (fault === undefined) return answer as Answer;
+    if (fault === 'refused') throw new Refusal(request);
+    throw new RequestTimedOut(this.name, request, 1_000, 'the answer was lost');
+  }
+
+  #carryOut<Answer>(request: RequestName, act: () => Answer): Answer {
+    this.log.push(request);
+    return act();
+  }
+
+  /** The client gives up; the server's session lives on until the request has arrived. */
+  #hold(act: () => unknown, session: Session | undefined): void {
+    if (session !== undefined) session.isHeld = true;
+    this.#held.push(() => {
+      if (session !== undefined && !this.sessions.has(session.name)) return;
+      if (session !== undefined) session.isHeld = false;
+      try {
+        act();
+      } catch {
+        // The server refused what arrived late; nobody listens any more.
+      }
+      if (session !== undefined) this.endSession(session);
+    });
+  }
+
+  #takeFault(request: RequestName): Fault | undefined {
+    const index = this.#faults.findIndex((each) => each.request === request);
+    return index < 0 ? undefined : this.#faults.splice(index, 1)[0]?.fault;
+  }
+}
+
+/** A process, as databases know it. */
+export class Life {
+  isDead = false;
+  readonly silence: Promise<never> = new Promise(() => undefined);
+}
+
+export type RequestName =
+  | 'begin'
+  | 'statement'
+  | 'end'
+  | 'commitReadOnly'
+  | 'commitWithMarker'
+  | 'prepare'
+  | 'finish'
+  | 'rollback'
+  | 'scan'
+  | 'recoveryFinish'
+  | 'fence'
+  | 'endSession'
+  | 'deleteMarkers'
+  | 'readMarkers'
+  | 'raise'
+  | 'readWitness'
+  | 'replace'
+  | 'inspect'
+  | 'createTables';
+
+export type Fault = 'lostBefore' | 'lostAfter' | 'refused' | 'heldBack';
+
+interface Session {
+  readonly name: string;
+  readonly life: Life;
+  readonly rows: string[];
+  isHeld: boolean;
+}
+
+interface PreparedBranch {
+  readonly id: BranchId | undefined;
+  readonly rows: readonly string[];
+  /** Who prepared it, while that is connected. */
+  readonly session: Session | undefined;
+}
+
+/** The server said no: a deadlock, a constraint, a full table of prepared transactions. */
+export class Refusal extends Error {
+  constructor(request: string) {
+    super(`${request} was refused by the server (40001)`);
+  }
+}
+
+/** One process's resource manager on a fake server. */
+export class FakeResource implements ResourceManager {
+  readonly name: string;
+  readonly kind: ResourceKind;
+  readonly target;
+  readonly server: FakeDatabase;
+  readonly life: Life;
+  poolSize: number | undefined;
+  sizedTo = 0;
+  closedCount = 0;
+
+  constructor(server: FakeDatabase, life: Life) {
+    this.server = server;
+    this.life = life;
+    this.name = server.name;
+    this.kind = server.kind;
+    this.target = { host: server.name, port: 1, database: 'db', user: 'app' };
+  }
+
+  sizePool(branchCount: number): void {
+    this.sizedTo = branchCount;
+  }
+
+  async begin(request: BranchRequest): Promise<FakeBranch> {
+    const session = await this.#ask('begin', () => this.server.openSession(this.life));
+    return new FakeBranch(this, request.id, session);
+  }
+
+  async close(): Promise<void> {
+    this.closedCount++;
+  }
+
+  readonly setup = {
+    sql: 'create table …',
+    createTables: () => this.#ask('createTables', () => undefined),
+    inspect: () => this.#ask('inspect', () => this.server.inspection),
+    examine: async () => undefined,
+  };
+
+  readonly recovery = {
+    scan: () => this.#ask('scan', () => this.#scan()),
+    finish: (request: FinishRequest) => this.#ask('recoveryFinish', () => this.#finish(request)),
+    fence: async (transaction: string): Promise<FenceAnswer> => {
+      try {
+        return await this.#ask('fence', () => this.#fence(transaction));
+      } catch (error) {
+        return { kind: 'again', answer: (error as Error).message };
+      }
+    },
+    endSession: async (name: string): Promise<SessionAnswer> => {
+      try {
+        return await this.#ask('endSession', () => this.#endSession(name));
+      } catch (error) {
+        return { kind: 'again', answer: (error as Error).message };
+      }
+    },
+    deleteMarkers: (ids: readonly string[]) =>
+      this.#ask('deleteMarkers', () => {
+        for (const id of ids) this.server.markers.delete(id);
+      }),
+    readMarkers: ({ queueManager, generation, belowEpoch, afterId = '', countMax }: ReadMarkers) =>
+      this.#ask('readMarkers', () =>
+        [...this.server.markers]
+          .filter(
+            ([id]) => id.startsWith(`P1.${queueManager}.${generation}.`) && id > afterId && epochOf(id) < belowEpoch,
+          )
+          .sort(([one], [other]) => (one < other ? -1 : 1))
+          .slice(0, countMax)
+          .map(([transaction, outcome]) => ({ transaction, outcome })),
+      ),
+    witness: {
+      raise: (wanted: Witness) => this.#ask('raise', () => this.#raise(wanted)),
+      read: (queueManager: string) => this.#ask('readWitness', () => this.server.witnesses.get(queueManager)),
+      replace: (wanted: Witness) =>
+        this.#ask('replace', () => void this.server.witnesses.set(wanted.queueManager, wanted)),
+    },
+  };
+
+  #ask<Answer>(request: RequestName, act: () => Answer): Promise<Answer> {
+    return this.server.ask(this.life, request, act);
+  }
+
+  #scan(): readonly FoundBranch[] {
+    return [...this.server.prepared].map(([text, { id }]) => ({
+      text,
+      id,
+      ageMs: undefined,
+      owner: 'app',
+      sql: { commit: `COMMIT PREPARED '${text}'`, rollback: `ROLLBACK PREPARED '${text}'` },
+    }));
+  }
+
+  #finish({ id, direction, mayHaveFinished }: FinishRequest): FinishAnswer {
+    const text = formatBranchId(id);
+    const branch = this.server.prepared.get(text);
+    if (
+      branch !== undefined &&
+      this.kind === 'mysql' &&
+      branch.session !== undefined &&
+      this.server.sessions.has(branch.session.name)
+    ) {
+      return { kind: 'again', answer: '1397', sentence: `held by connection ${branch.session.name}` };
+    }
+    if (branch !== undefined) return finishPrepared(this.server, text, direction);
+    const wanted = direction === 'commit' ? 'committed' : 'rolledBack';
+    const outcome = this.kind === 'postgres' ? this.server.outcomes.get(text) : undefined;
+    if (outcome === wanted) return { kind: 'done', proof: `status=${outcome}` };
+    if (outcome !== undefined) return { kind: 'heuristic', outcome, answer: `status=${outcome}` };
+    if (direction === 'rollback' || (mayHaveFinished && this.kind === 'mysql'))
+      return { kind: 'done', proof: 'absent' };
+    return { kind: 'heuristic', outcome: 'hazard', answer: 'nobody knows it any more' };
+  }
+
+  #fence(transaction: string): FenceAnswer {
+    const outcome = this.server.markers.get(transaction);
+    if (outcome !== undefined) return { kind: 'found', outcome };
+    this.server.markers.set(transaction, 'aborted');
+    return { kind: 'inserted' };
+  }
+
+  #endSession(name: string): SessionAnswer {
+    const session = this.server.sessions.get(name);
+    if (session !== undefined) this.server.endSession(session);
+    return { kind: 'gone' };
+  }
+
+  #raise(wanted: Witness): WitnessAnswer {
+    const found = this.server.witnesses.get(wanted.queueManager);
+    const isLower = found === undefined || (found.generation === wanted.generation && found.epoch < wanted.epoch);
+    const isSame =
+      found?.generation === wanted.generation && found.epoch === wanted.epoch && found.opening === wanted.opening;
+    if (!isLower && !isSame && found !== undefined) return { kind: 'refused', found };
+    this.server.witnesses.set(wanted.queueManager, wanted);
+    return { kind: 'raised' };
+  }
+}
+
+type ReadMarkers = Parameters<ResourceManager['recovery']['readMarkers']>[0];
+
+/** What a handler gets. */
+export interface FakeClient {
+  insert(row: string): Promise<void>;
+  read(): Promise<number>;
+}
+
+class FakeBranch implements Branch {
+  readonly id: BranchId;
+  readonly resource: FakeResource;
+  readonly client: FakeClient;
+  readonly #session: Session;
+  #doom: Error | undefined;
+
+  constructor(resource: FakeResource, id: BranchId, session: Session) {
+    this.id = id;
+    this.resource = resource;
+    this.#session = session;
+    this.client = {
+      insert: (row) => this.#statement(() => void session.rows.push(row)),
+      read: () => this.#statement(() => resource.server.rows.length),
+    };
+  }
+
+  get session(): string {
+    return this.#session.name;
+  }
+
+  async end(): Promise<{ readonly hasWritten: boolean }> {
+    if (this.#doom !== undefined) throw this.#doom;
+    return this.#ask('end', () => ({ hasWritten: this.#session.rows.length > 0 }));
+  }
+
+  commitReadOnly(): Promise<void> {
+    return this.#ask('commitReadOnly', () => this.#server.endSession(this.#session));
+  }
+
+  async commitWithMarker(): Promise<MarkerAnswer> {
+    try {
+      await this.#ask('commitWithMarker', () => {
+        if (this.#server.markers.has(this.id.transaction)) throw new Refusal('the marker');
+        this.#server.markers.set(this.id.transaction, 'committed');
+        this.#server.rows.push(...this.#session.rows);
+        this.#server.endSession(this.#session);
+      });
+      return { kind: 'committed' };
+    } catch (error) {
+      if (!(error instanceof Refusal)) return { kind: 'unknown', error: error as Error };
+      this.#server.endSession(this.#session);
+      return { kind: 'refused', error };
+    }
+  }
+
+  async prepare(): Promise<PrepareAnswer> {
+    try {
+      await this.#ask('prepare', () => {
+        const text = formatBranchId(this.id);
+        this.#server.prepared.set(text, { id: this.id, rows: [...this.#session.rows], session: this.#session });
+      });
+      return { kind: 'yes' };
+    } catch (error) {
+      if (!(error instanceof Refusal)) return { kind: 'unknown', error: error as Error };
+      this.#server.endSession(this.#session);
+      return { kind: 'no', error };
+    }
+  }
+
+  evidence() {
+    return { session: this.session, transactionNumber: formatBranchId(this.id) };
+  }
+
+  async finish(direction: 'commit' | 'rollback'): Promise<FinishAnswer> {
+    const text = formatBranchId(this.id);
+    try {
+      const answer = await this.#ask('finish', () => {
+        const done = finishPrepared(this.#server, text, direction);
+        this.#server.endSession(this.#session);
+        return done;
+      });
+      return answer;
+    } catch (error) {
+      // R3: a connection in doubt is destroyed; what is on the wire may still arrive.
+      if (!this.#session.isHeld) this.#server.endSession(this.#session);
+      return { kind: 'again', answer: (error as Error).message };
+    }
+  }
+
+  async rollback(): Promise<void> {
+    if (this.#session.isHeld) return;
+    try {
+      await this.#ask('rollback', () => this.#server.endSession(this.#session));
+    } catch {
+      // R2: the connection is destroyed, and the server rolls back.
+      this.#server.endSession(this.#session);
+    }
+  }
+
+  get #server(): FakeDatabase {
+    return this.resource.server;
+  }
+
+  #ask<Answer>(request: RequestName, act: () => Answer): Promise<Answer> {
+    return this.#server.ask(
+      this.resource.life,
+      request,
+      () => {
+        if (!this.#server.sessions.has(this.session))
+          throw new RequestTimedOut(this.#server.name, request, 0, 'connection lost');
+        return act();
+      },
+      this.#session,
+    );
+  }
+
+  async #statement<Answer>(act: () => Answer): Promise<Answer> {
+    try {
+      return await this.#ask('statement', act);
+    } catch (error) {
+      this.#doom ??= error as Error;
+      throw error;
+    }
+  }
+}
+
+function finishPrepared(server: FakeDatabase, text: string, direction: 'commit' | 'rollback'): FinishAnswer {
+  const branch = server.prepared.get(text);
+  if (branch === undefined) return { kind: 'again', answer: 'it is not prepared' };
+  server.prepared.delete(text);
+  if (direction === 'commit') server.rows.push(...branch.rows);
+  server.outcomes.set(text, direction === 'commit' ? 'committed' : 'rolledBack');
+  return { kind: 'done', proof: direction === 'commit' ? 'tag' : 'rolled back' };
+}
+
+function epochOf(transaction: string): number {
+  const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
+  const field = transaction.split('.')[3] ?? '';
+  return [...field].reduce((value, character) => value * 32 + alphabet.indexOf(character), 0);
+}

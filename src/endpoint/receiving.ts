@@ -42,7 +42,7 @@ export function makeReceiving(parts: ReceivingParts): Receiving {
   });
   const { resourceUse: use, distributed } = parts;
   const fence =
-    use === undefined ? undefined : new ResourceFence({ use, endpoint, logger, onChange: () => loop?.lookAgain() });
+    use === undefined ? undefined : new ResourceFence({ use, endpoint, logger, onChange: () => loop.lookAgain() });
   const loop: ProcessingLoop = new ProcessingLoop({
     endpoint,
     transactions: { mode: options.mode, transport, distributed },

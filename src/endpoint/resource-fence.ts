@@ -17,7 +17,9 @@ export class ResourceFence {
     this.#endpoint = endpoint;
     this.#logger = logger;
     this.#onChange = onChange;
-    use.onChange(() => this.#look());
+    use.onChange(() => {
+      if (this.#look()) this.#onChange();
+    });
     this.#look();
   }
 
@@ -25,11 +27,12 @@ export class ResourceFence {
     return this.#isUp;
   }
 
-  #look(): void {
+  /** True when it went up or down. */
+  #look(): boolean {
     const { fenced } = this.#use;
     const wasUp = this.#isUp;
     this.#isUp = fenced.length > 0;
-    if (this.#isUp === wasUp) return;
+    if (this.#isUp === wasUp) return false;
     const fields = { endpoint: this.#endpoint, resources: fenced.map(({ name }) => name) };
     if (this.#isUp) {
       const why = fenced.map(
@@ -39,7 +42,7 @@ export class ResourceFence {
     } else {
       this.#logger.info(`Endpoint '${this.#endpoint}' receives again: all of its databases may be used.`, fields);
     }
-    this.#onChange();
+    return true;
   }
 }
 
@@ -47,6 +50,6 @@ export interface ResourceFenceParts {
   readonly use: ResourceUse;
   readonly endpoint: string;
   readonly logger: Logger;
-  /** Called when `isUp` has changed. */
+  /** Called when `isUp` has changed; not for what it is at first. */
   onChange(): void;
 }

@@ -7,6 +7,7 @@ import type { QueueStatus } from '../../src/queues/queue-status.ts';
 import type { EndpointEventName, EndpointEvents } from '../../src/recoverability/notifications.ts';
 import type { Unit } from '../../src/store/store.ts';
 import { TestMachine } from '../../src/testing/test-machine.ts';
+import type { Resource } from '../../src/transactions/resource.ts';
 import type { OutgoingMessage } from '../../src/transport/transport.ts';
 import { browseAll } from './browse-all.ts';
 
@@ -18,7 +19,7 @@ export class EndpointStory implements AsyncDisposable {
   #manager: QueueManager | undefined;
   #endpoints: Endpoint[] = [];
 
-  private constructor() {
+  constructor() {
     this.machine = new TestMachine({
       name: 'alpha',
       seed: 11,
@@ -26,8 +27,8 @@ export class EndpointStory implements AsyncDisposable {
     });
   }
 
-  static async begin(): Promise<EndpointStory> {
-    const story = new EndpointStory();
+  static async begin<Story extends EndpointStory>(this: new () => Story): Promise<Story> {
+    const story = new this(); // of a kind of story that adds to this one, too
     await story.open();
     return story;
   }
@@ -43,7 +44,10 @@ export class EndpointStory implements AsyncDisposable {
   }
 
   /** Not started yet. */
-  endpoint(name: string, options: EndpointOptions = {}): Endpoint {
+  endpoint<Resources extends Resource = never>(
+    name: string,
+    options: EndpointOptions<Resources> = {},
+  ): Endpoint<Resources> {
     const defaults = { queueManager: this.manager, io: this.machine.processIo, logger: silentLogger };
     const endpoint = new Endpoint(name, { ...defaults, ...options });
     this.#endpoints.push(endpoint);

@@ -4,7 +4,7 @@ import { EndpointStory } from './endpoint-story.ts';
 import { type FakeClient, FakeDatabase, type FakeResource, Life } from './fake-database.ts';
 
 /** Endpoints on a machine in memory, and databases in memory that they take along. */
-export class TransactionStory extends EndpointStory {
+export class DatabaseEndpointStory extends EndpointStory {
   readonly orders = new FakeDatabase('orders');
   readonly stock = new FakeDatabase('stock', 'mysql');
   #life = new Life();
@@ -23,7 +23,7 @@ export class TransactionStory extends EndpointStory {
   }
 
   override async crash(): Promise<void> {
-    this.#life.isDead = true;
+    this.#life.die();
     for (const database of [this.orders, this.stock]) database.processDied(this.#life);
     this.#life = new Life();
     await super.crash();

@@ -1,0 +1,535 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { LogFields, Logger } from '../../src/io/logger.ts';
+import { Header } from '../../src/message/headers.ts';
+import type { HandlerContext, ReplyType } from '../../src/pipeline/handler-context.ts';
+import { UnrecoverableError } from '../../src/recoverability/errors.ts';
+import { DatabaseEndpointStory, type FakeDatabaseResource } from '../support/database-endpoint-story.ts';
+import { record } from '../support/endpoint-story.ts';
+
+const oneAttempt = { immediateRetries: 0, delayedRetries: 0 };
+const twoAttempts = { immediateRetries: 1, delayedRetries: 0 };
+
+describe('when a handler uses a database', () => {
+  test('what it did there, what it sent and the message that it received commit together', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders] });
+    const seen: string[] = [];
+    sales.handle('Order', async (_order, context) => {
+      const db = await context.resource(orders);
+      await db.insert('order 1');
+      await context.send('Bill', {}, { to: 'billing' });
+      assert.equal(await context.resource(orders), db, 'one branch, one client');
+      seen.push(`rows ${story.orders.rows.length}, bills ${story.status('billing')?.messages ?? 0}`);
+    });
+    const handled = record(sales, 'handled');
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    assert.deepEqual(seen, ['rows 0, bills 0']);
+    assert.deepEqual(story.orders.rows, ['order 1']);
+    assert.equal(story.status('billing')?.messages, 1);
+    assert.equal(story.status('sales')?.messages, 0);
+    assert.equal(handled.length, 1);
+  });
+
+  test('an error rolls all of it back, and the message is tried again', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders] });
+    const attempts: number[] = [];
+    sales.handle('Order', async (_order, context) => {
+      attempts.push(context.attempt.total);
+      await (await context.resource(orders)).insert(`attempt ${context.attempt.total}`);
+      await context.send('Bill', {}, { to: 'billing' });
+      if (context.attempt.total === 1) throw new Error('not today');
+    });
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    assert.deepEqual(attempts, [1, 2]);
+    assert.deepEqual(story.orders.rows, ['attempt 2']);
+    assert.equal(story.status('billing')?.messages, 1);
+    assert.equal(story.orders.sessions.size, 0);
+  });
+
+  test('recoverability decides after the database has rolled back, so that a retry finds no locks of its own', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders], recoverability: twoAttempts });
+    const sessions: number[] = [];
+    sales.handle('Order', async (_order, context) => {
+      sessions.push(story.orders.sessions.size);
+      await (await context.resource(orders)).insert('x');
+      throw new Error('never');
+    });
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    assert.deepEqual(sessions, [0, 0]);
+    assert.deepEqual(
+      story.orders.log.filter((request) => request === 'rollback'),
+      ['rollback', 'rollback'],
+    );
+  });
+
+  test('several databases commit together with the message', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const [orders, stock] = [story.resource('orders'), story.resource('stock')];
+    const sales = story.endpoint('sales', { resources: [orders, stock] });
+    sales.handle('Order', async (_order, context) => {
+      await (await context.resource(orders)).insert('order');
+      await (await context.resource(stock)).insert('item');
+      await context.send('Bill', {}, { to: 'billing' });
+    });
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    assert.deepEqual([story.orders.rows, story.stock.rows], [['order'], ['item']]);
+    assert.equal(story.orders.prepared.size + story.stock.prepared.size, 0);
+    assert.equal(story.status('billing')?.messages, 1);
+  });
+
+  test('a statement that failed dooms the transaction, even when the handler swallowed its error', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders], recoverability: oneAttempt });
+    story.orders.fail('statement', 'refused');
+    sales.handle('Order', async (_order, context) => {
+      const db = await context.resource(orders);
+      await db.insert('first').catch(() => undefined);
+      await db.insert('second');
+    });
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    assert.deepEqual(story.orders.rows, []);
+    const failed = await story.onlyMessageIn('error');
+    assert.match(failed.headers[Header.exceptionMessage] ?? '', /statement was refused by the server/);
+  });
+
+  test('work that is still under way when the handler returns rolls back with its own error', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders], recoverability: oneAttempt });
+    const answer = Promise.withResolvers<void>();
+    const begin = orders.resourceManager.begin.bind(orders.resourceManager);
+    orders.resourceManager.begin = async (request) => {
+      await answer.promise;
+      return begin(request);
+    };
+    sales.handle('Order', async (_order, context) => {
+      await context.send('Bill', {}, { to: 'billing' });
+      void context.resource(orders).catch(() => undefined);
+    });
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    answer.resolve(); // only now does the server answer
+    await story.settle();
+    const failed = await story.onlyMessageIn('error');
+    assert.equal(failed.headers[Header.exceptionType], 'StatementStillRunning');
+    assert.equal(story.status('billing')?.messages ?? 0, 0);
+    assert.equal(story.orders.sessions.size, 0);
+  });
+
+  test('a function three calls down joins the transaction without being handed anything', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders], recoverability: twoAttempts });
+    const repository = { save: async (row: string) => orders.insert(row) };
+    const place = async (row: string): Promise<void> => {
+      await new Promise((resolve) => setImmediate(resolve));
+      await repository.save(row);
+    };
+    sales.handle('Order', async (_order, context) => {
+      await place(`attempt ${context.attempt.total}`);
+      if (context.attempt.total === 1) throw new Error('not today');
+    });
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    assert.deepEqual(story.orders.rows, ['attempt 2']);
+  });
+
+  test('messages that are handled at the same time have transactions of their own', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders], concurrency: 3, recoverability: oneAttempt });
+    sales.handle('Order', async ({ number }: { number: number }) => {
+      await orders.insert(`begin ${number}`);
+      await new Promise((resolve) => setImmediate(resolve));
+      await orders.insert(`end ${number}`);
+      if (number === 2) throw new Error('this one fails');
+    });
+    await sales.start();
+    for (const number of [1, 2, 3]) await sales.sendLocal('Order', { number });
+    await story.settle();
+    assert.deepEqual(story.orders.rows.toSorted(), ['begin 1', 'begin 3', 'end 1', 'end 3']);
+  });
+
+  test('behaviors work in the transaction too, before and after the handlers', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders] });
+    sales.use('incomingPhysical', async (context, next) => {
+      await (await context.resource(orders)).insert('before');
+      await next();
+      await orders.insert('after');
+    });
+    sales.handle('Order', () => orders.insert('handler'));
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    assert.deepEqual(story.orders.rows, ['before', 'handler', 'after']);
+    assert.equal(story.orders.log.filter((request) => request === 'commitWithMarker').length, 1);
+  });
+
+  test('after the handler’s end its transaction takes nothing more; outside of any there is none to join', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders] });
+    const committed = Promise.withResolvers<void>();
+    const late: Promise<unknown>[] = [];
+    sales.handle('Order', async (_order, context) => {
+      await orders.insert('in time');
+      const after = async (work: () => Promise<unknown>): Promise<unknown> => {
+        await committed.promise;
+        return work().catch((error: unknown) => error);
+      };
+      late.push(after(() => orders.insert('late')));
+      late.push(after(() => context.resource(orders)));
+    });
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    committed.resolve();
+    for (const error of await Promise.all(late)) assert.equal((error as { code?: string }).code, 'TRANSACTION_ENDED');
+    await assert.rejects(orders.insert('alone'), { code: 'NO_TRANSACTION' });
+    assert.deepEqual(story.orders.rows, ['in time']);
+  });
+
+  test('a handler that only reads writes no marker row, and the database’s branch ends before the message is gone', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders] });
+    sales.handle('Order', async (_order, context) => void (await (await context.resource(orders)).read()));
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    assert.deepEqual(
+      story.orders.log.filter((request) => /^(begin|commit|prepare|statement)/.test(request)),
+      ['begin', 'statement', 'commitReadOnly'],
+    );
+    assert.equal(story.status('sales')?.messages, 0);
+  });
+
+  test('mode distributed without a database is one local unit', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const sales = story.endpoint('sales', { transactions: { mode: 'distributed' }, recoverability: twoAttempts });
+    sales.handle('Order', async (_order, context) => {
+      await context.send('Bill', {}, { to: 'billing' });
+      if (context.attempt.total === 1) throw new Error('not today');
+    });
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    assert.equal(story.status('billing')?.messages, 1);
+    assert.equal(story.status('sales')?.messages, 0);
+  });
+
+  test('a database that the endpoint does not list fails the message', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const [orders, stock] = [story.resource('orders'), story.resource('stock')];
+    const errors: unknown[] = [];
+    const tries = async (context: HandlerContext<ReplyType, FakeDatabaseResource<'stock'>>): Promise<void> => {
+      await context.resource(stock).catch((error: unknown) => errors.push(error));
+    };
+    // As programs in JavaScript may do it.
+    const handler = (_order: unknown, context: HandlerContext) =>
+      tries(context as unknown as Parameters<typeof tries>[0]);
+    const sales = story.endpoint('sales', { resources: [orders] }).handle('Order', handler);
+    const plain = story.endpoint('plain').handle('Order', handler);
+    await sales.start();
+    await plain.start();
+    await sales.sendLocal('Order', {});
+    await plain.sendLocal('Order', {});
+    await story.settle();
+    assert.deepEqual(
+      errors.map((error) => (error as Error).message.replace(/ Add it.*/, '')),
+      [
+        "Endpoint 'sales' does not list the resource 'stock'; it lists orders.",
+        "Endpoint 'plain' does not list the resource 'stock'; it lists none.",
+      ],
+    );
+  });
+});
+
+describe('when the transaction of a handler cannot commit', () => {
+  test('fault 75: a deadlock victim and a serialization failure are tried again without a word in the error queue', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders] });
+    story.orders.fail('statement', 'refused');
+    story.orders.fail('commitWithMarker', 'refused');
+    const attempts: number[] = [];
+    sales.handle('Order', async (_order, context) => {
+      attempts.push(context.attempt.total);
+      await orders.insert('order');
+      await context.send('Bill', {}, { to: 'billing' });
+    });
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    assert.deepEqual(attempts, [1, 2, 3]);
+    assert.deepEqual(story.orders.rows, ['order']);
+    assert.equal(story.status('billing')?.messages, 1);
+    assert.equal(story.status('error')?.messages ?? 0, 0);
+  });
+
+  test('a handler that waits longer than the transaction timeout is rolled back everywhere and retried', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const [orders, stock] = [story.resource('orders'), story.resource('stock')];
+    const sales = story.endpoint('sales', {
+      resources: [orders, stock],
+      concurrency: 2,
+      transactions: { timeoutMs: 60_000 },
+    });
+    const goOn = Promise.withResolvers<void>();
+    const late: unknown[] = [];
+    const reasons: unknown[] = [];
+    sales.handle('Order', async (_order, context) => {
+      await orders.insert(`order, attempt ${context.attempt.total}`);
+      await stock.insert(`item, attempt ${context.attempt.total}`);
+      await context.send('Bill', {}, { to: 'billing' });
+      if (context.attempt.total > 1) return;
+      context.signal.addEventListener('abort', () => reasons.push(context.signal.reason));
+      await goOn.promise;
+      late.push(await orders.insert('too late').catch((error: unknown) => error));
+    });
+    const timedOut = record(sales, 'timedOut');
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.advance(59_999);
+    assert.equal(timedOut.length, 0);
+    await story.advance(1);
+    assert.equal(timedOut.length, 1);
+    assert.equal((reasons[0] as { code?: string }).code, 'TRANSACTION_TIMED_OUT');
+    assert.deepEqual(story.orders.rows, ['order, attempt 2']);
+    assert.deepEqual(story.stock.rows, ['item, attempt 2']);
+    assert.equal(story.status('billing')?.messages, 1);
+    goOn.resolve();
+    await story.settle();
+    assert.equal((late[0] as { code?: string }).code, 'TRANSACTION_ENDED');
+    assert.deepEqual(story.orders.rows, ['order, attempt 2']);
+  });
+
+  test('a database that is down fails the message, as any error of a handler does', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders], recoverability: oneAttempt });
+    sales.handle('Order', () => orders.insert('order'));
+    story.orders.isDown = true;
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    assert.equal((await story.onlyMessageIn('error')).headers[Header.exceptionType], 'ResourceUnavailable');
+  });
+
+  test('a commit in doubt keeps the message locked; proven committed, it counts as handled', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders] });
+    story.orders.fail('commitWithMarker', 'lostAfter');
+    story.orders.onRequest = (request) => {
+      if (request === 'commitWithMarker')
+        for (let times = 0; times < 100; times++) story.orders.fail('fence', 'lostBefore');
+    };
+    sales.handle('Order', async (_order, context) => {
+      await orders.insert('order');
+      await context.send('Bill', {}, { to: 'billing' });
+    });
+    const [handled, unknown] = [record(sales, 'handled'), record(sales, 'outcomeUnknown')];
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.advance(10_000);
+    assert.equal(unknown.length, 1);
+    assert.equal(handled.length, 0);
+    assert.deepEqual([story.status('sales')?.messages, story.status('sales')?.inFlight], [1, 1]);
+    assert.equal(story.status('billing')?.messages ?? 0, 0);
+    story.orders.forgetFaults();
+    await story.advance(60_000);
+    assert.equal(handled.length, 1);
+    assert.equal(story.status('sales')?.messages, 0);
+    assert.equal(story.status('billing')?.messages, 1);
+    assert.deepEqual(story.orders.rows, ['order']);
+  });
+
+  test('a commit in doubt that is proven rolled back makes the message available again, uncounted', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders], recoverability: oneAttempt });
+    story.orders.fail('commitWithMarker', 'lostBefore');
+    story.orders.onRequest = (request) => {
+      if (request !== 'commitWithMarker' || attempts.length > 1) return;
+      for (let times = 0; times < 100; times++) story.orders.fail('fence', 'lostBefore');
+    };
+    const attempts: number[] = [];
+    sales.handle('Order', async (_order, context) => {
+      attempts.push(context.attempt.total);
+      await orders.insert(`try ${attempts.length}`);
+    });
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.advance(10_000);
+    assert.deepEqual(attempts, [1]);
+    story.orders.forgetFaults();
+    await story.advance(60_000);
+    assert.deepEqual(attempts, [1, 1]);
+    assert.deepEqual(story.orders.rows, ['try 2']);
+    assert.equal(story.status('error')?.messages ?? 0, 0);
+  });
+});
+
+describe('when a database is fenced', () => {
+  test('its endpoints receive nothing and say why, until an operator accepts the store', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const lines: string[] = [];
+    const first = story.resource('orders');
+    const before = story.endpoint('sales', { resources: [first] });
+    before.handle('Order', () => first.insert('before'));
+    await before.start();
+    await story.restart();
+    story.raiseWitnessOfAnotherLife(story.orders);
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders], logger: keeping(lines) });
+    const attempts: number[] = [];
+    sales.handle('Order', async (_order, context) => {
+      attempts.push(context.attempt.total);
+      await orders.insert('order');
+    });
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.advance(300_000);
+    assert.deepEqual(attempts, []);
+    assert.equal(lines.filter((line) => /receives nothing: database 'orders' is fenced/.test(line)).length, 1);
+    assert.match(sales.describe().resources[0]?.fenced ?? '', /\w/);
+    const { coordinator } = story.manager;
+    await coordinator.act({ action: 'forget', id: 'orders', reason: 'looked at every row', by: 'test' });
+    await story.settle();
+    assert.deepEqual(attempts, [1]);
+    assert.deepEqual(story.orders.rows, ['order']);
+    assert.equal(sales.describe().resources[0]?.fenced, undefined);
+    assert.equal(lines.filter((line) => /receives again/.test(line)).length, 1);
+  });
+
+  test('fenced while a handler runs, the message is not counted against its attempts', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders], recoverability: oneAttempt });
+    const goOn = Promise.withResolvers<void>();
+    const attempts: number[] = [];
+    sales.handle('Order', async (_order, context) => {
+      attempts.push(context.attempt.total);
+      await goOn.promise;
+      await orders.insert('order').catch((cause: unknown) => {
+        throw new UnrecoverableError('as a library wraps it', { cause });
+      });
+    });
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    story.raiseWitnessOfAnotherLife(story.orders);
+    await story.advance(120_000); // recovery reads the witness again
+    goOn.resolve();
+    await story.advance(120_000);
+    assert.deepEqual(attempts, [1]);
+    assert.equal(story.status('error')?.messages ?? 0, 0);
+    const { coordinator } = story.manager;
+    await coordinator.act({ action: 'forget', id: 'orders', reason: 'looked at every row', by: 'test' });
+    await story.settle();
+    assert.deepEqual(attempts, [1, 1]);
+    assert.deepEqual(story.orders.rows, ['order']);
+  });
+});
+
+describe('when endpoints share a database', () => {
+  test('its pool has room for the handlers of both, and what they do is apart', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders], concurrency: 2 });
+    const billing = story.endpoint('billing', { resources: [orders], concurrency: 3, recoverability: oneAttempt });
+    sales.handle('Order', async (_order, context) => {
+      await orders.insert('order');
+      await context.send('Bill', {}, { to: 'billing' });
+    });
+    billing.handle('Bill', async () => {
+      await orders.insert('bill');
+      throw new Error('no money');
+    });
+    await sales.start();
+    await billing.start();
+    assert.equal(orders.resourceManager.sizedTo, 5);
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    assert.deepEqual(story.orders.rows, ['order']);
+    assert.equal(story.status('error')?.messages, 1);
+  });
+
+  test('a pool that is too small for the handlers is refused at the start, and the endpoint can be started when it is not', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    orders.resourceManager.poolSize = 3;
+    const sales = story.endpoint('sales', { resources: [orders], concurrency: 4 });
+    await assert.rejects(sales.start(), {
+      code: 'INVALID_OPTION',
+      message: /'poolSize' of the database 'orders' is 3.* 4 /,
+    });
+    assert.equal(sales.state, 'created');
+    orders.resourceManager.poolSize = 4;
+    await sales.start();
+    assert.equal(sales.state, 'running');
+  });
+
+  test('the concurrency may be lowered while it runs, and raised to what it was; more is refused', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const sales = story.endpoint('sales', { resources: [story.resource('orders')], concurrency: 4 });
+    await sales.start();
+    sales.concurrency = 1;
+    sales.concurrency = 4;
+    assert.throws(() => {
+      sales.concurrency = 5;
+    }, /'concurrency' is 5, but the endpoint's databases have connections for 4/);
+    assert.equal(sales.concurrency, 4);
+  });
+
+  test('it tells which protocol brings database and queues together, before and after its start', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const lines: string[] = [];
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders], logger: keeping(lines) });
+    assert.equal(sales.describe().mode, 'distributed');
+    assert.deepEqual(sales.describe().resources, [
+      {
+        name: 'orders',
+        kind: 'postgres',
+        target: { host: 'orders', port: 1, database: 'db', user: 'app' },
+        protocol: 'marker row: one database is listed',
+        server: undefined,
+        fenced: undefined,
+      },
+    ]);
+    const planned = sales.describe().resources[0]?.protocol;
+    await sales.start();
+    assert.equal(sales.describe().resources[0]?.protocol, planned, 'the plan and the coordinator use the same words');
+    assert.equal(sales.describe().resources[0]?.server, 'Fake 1');
+    assert.ok(lines.some((line) => line.includes(`take database 'orders' along: ${planned}`)));
+  });
+});
+
+function keeping(lines: string[]): Logger {
+  const keep = (text: string, _fields?: LogFields): void => void lines.push(text);
+  const logger: Logger = { debug: keep, info: keep, warn: keep, error: keep, child: () => logger };
+  return logger;
+}

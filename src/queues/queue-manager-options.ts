@@ -7,6 +7,7 @@ import { openSmallFile, type SmallFile } from '../io/small-file.ts';
 import { MESSAGE_BODY_BYTES_MAX } from '../message/limits.ts';
 import type { Store } from '../store/store.ts';
 import { type OpenStoreOptions, openStore } from '../store/worker-store.ts';
+import { Coordinator } from '../transactions/coordinator.ts';
 import type { QueueSide } from '../transactions/queue-side.ts';
 import type { TransactionCoordinator } from '../transactions/transaction-coordinator.ts';
 import { IN_FLIGHT_FILE_BYTES_MAX } from './in-flight-table.ts';
@@ -35,6 +36,7 @@ export interface QueueManagerOptions {
   /** The store to use; default: SQLite in a worker thread. */
   readonly openStore?: (options: OpenStoreOptions) => Promise<Store>;
   readonly openInFlightFile?: (path: string) => SmallFile;
+  /** What is to be the coordinator of transactions; default: the real one. */
   readonly makeCoordinator?: (parts: CoordinatorParts) => TransactionCoordinator;
 }
 
@@ -46,12 +48,11 @@ export interface CoordinatorParts {
 }
 
 /** The options with their defaults filled in. */
-export type OpenOptions = Required<Omit<QueueManagerOptions, 'machine' | 'socketPath' | 'makeCoordinator'>> & {
+export type OpenOptions = Required<Omit<QueueManagerOptions, 'machine' | 'socketPath'>> & {
   /** As asked for; the directory keeps the name it was made with. */
   readonly machine: string | undefined;
   readonly hostName: string;
   readonly socketPath: string | undefined;
-  readonly makeCoordinator: ((parts: CoordinatorParts) => TransactionCoordinator) | undefined;
 };
 
 export function fillOptions(options: QueueManagerOptions): OpenOptions {
@@ -66,7 +67,7 @@ export function fillOptions(options: QueueManagerOptions): OpenOptions {
     purpose: options.purpose ?? 'queue-manager',
     waitForOwnerMs: options.waitForOwnerMs ?? 10_000,
     socketPath: options.socketPath,
-    makeCoordinator: options.makeCoordinator,
+    makeCoordinator: options.makeCoordinator ?? ((parts) => new Coordinator(parts)),
     openStore: options.openStore ?? openStore,
     openInFlightFile: options.openInFlightFile ?? ((path) => openSmallFile(path, IN_FLIGHT_FILE_BYTES_MAX)),
     directory: resolve(options.directory),

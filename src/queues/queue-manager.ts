@@ -43,6 +43,8 @@ export class QueueManager implements AsyncDisposable {
   readonly machine: string;
   readonly directory: string;
   readonly storeId: string;
+  /** Brings these queues and databases to one outcome; does nothing before an endpoint uses a database. */
+  readonly coordinator: TransactionCoordinator;
   readonly #owner: QueueManagerOwner;
   readonly #store: Store;
   readonly #clock: SteadyClock;
@@ -59,7 +61,6 @@ export class QueueManager implements AsyncDisposable {
   readonly #deadlines: DeadlineKeeper;
   readonly #browser: Browser;
   readonly #receiverOwner: ReceiverOwner;
-  readonly #coordinator: TransactionCoordinator | undefined;
   readonly #onFailure: (error: unknown, doing: string) => void;
   readonly #beforeClose: (() => Promise<void>)[] = [];
   readonly #openedMs: number;
@@ -100,7 +101,7 @@ export class QueueManager implements AsyncDisposable {
       machine: this.machine,
       begin: () => this.#begin(),
     });
-    this.#coordinator = options.makeCoordinator?.({ side, io: options.io, logger: options.logger });
+    this.coordinator = options.makeCoordinator({ side, io: options.io, logger: options.logger });
     this.#deadlines = new DeadlineKeeper({
       store,
       timers: options.io.timers,
@@ -173,12 +174,6 @@ export class QueueManager implements AsyncDisposable {
     this.#requireOpen();
     const queue = await this.#queues.ensure(this.#names.queueNameOf(parseAddress(name)));
     if (settings !== undefined) await this.#queues.configure(queue, settings);
-  }
-
-  /** Brings the queues and databases to one outcome; does nothing before an endpoint uses a database. */
-  get coordinator(): TransactionCoordinator {
-    // Until src/transactions/coordinator.ts is there, only those who pass one have one.
-    return this.#coordinator as TransactionCoordinator;
   }
 
   begin(): UnitOfWork {
@@ -286,7 +281,7 @@ export class QueueManager implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    await this.#coordinator?.stop();
+    await this.coordinator.stop();
     for (const action of this.#beforeClose) await action();
     await this.#deadlines.stop();
     if (this.#store.condition.state === 'ready') {

@@ -5,9 +5,7 @@ import type { Transport } from '../../transport/transport.ts';
 export function queueManagerTransport(manager: QueueManager): Transport {
   return {
     machine: manager.machine,
-    get coordinator() {
-      return manager.coordinator;
-    },
+    coordinator: manager.coordinator,
     admission: () => manager.admission(),
     begin: () => manager.begin(),
     isHere: (machine) => manager.isHere(machine),

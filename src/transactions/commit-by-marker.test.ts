@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { CoordinatorStory } from '../../test/support/coordinator-story.ts';
 import { FakeDatabase } from '../../test/support/fake-database.ts';
-import { TransactionStory } from '../../test/support/transaction-story.ts';
 
 async function setup() {
   const orders = new FakeDatabase('orders');
-  const story = await TransactionStory.begin([orders]);
+  const story = await CoordinatorStory.begin([orders]);
   return { orders, story };
 }
 
 /** Nothing of a transaction is left anywhere. */
-async function assertSettled(story: TransactionStory) {
+async function assertSettled(story: CoordinatorStory) {
   await story.machine.advance(60_000);
   assert.deepEqual(await story.state('transaction/'), []);
   assert.deepEqual(await story.state('abort-row/'), []);

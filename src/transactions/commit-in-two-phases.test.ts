@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { CoordinatorStory, message } from '../../test/support/coordinator-story.ts';
 import { FakeDatabase, type RequestName } from '../../test/support/fake-database.ts';
-import { message, TransactionStory } from '../../test/support/transaction-story.ts';
 import { StoreFull } from '../store/errors.ts';
 import { formatBranchQualifier, formatTransactionId } from './transaction-id.ts';
 
 async function setup() {
   const orders = new FakeDatabase('orders');
   const stock = new FakeDatabase('stock', 'mysql');
-  const story = await TransactionStory.begin([orders, stock]);
+  const story = await CoordinatorStory.begin([orders, stock]);
   return { orders, stock, story };
 }
 
 /** Everything agrees on these messages, and nothing of a transaction is left. */
-async function assertAgreed(story: TransactionStory, texts: readonly string[]) {
+async function assertAgreed(story: CoordinatorStory, texts: readonly string[]) {
   await story.machine.advance(90_000);
   for (const { name, rows, prepared } of story.databases) {
     assert.deepEqual([...rows].sort(), texts, `rows in ${name}`);
@@ -24,7 +24,7 @@ async function assertAgreed(story: TransactionStory, texts: readonly string[]) {
 }
 
 /** The process dies at the count-th request of that name, before it is sent. */
-function killAt(story: TransactionStory, request: RequestName, count: number) {
+function killAt(story: CoordinatorStory, request: RequestName, count: number) {
   let left = count;
   for (const database of story.databases) {
     database.onRequest = (name) => {
@@ -33,7 +33,7 @@ function killAt(story: TransactionStory, request: RequestName, count: number) {
   }
 }
 
-async function dieIn(story: TransactionStory, request: RequestName, count = 1) {
+async function dieIn(story: CoordinatorStory, request: RequestName, count = 1) {
   await story.put('m1');
   killAt(story, request, count);
   await story.handle();
@@ -109,7 +109,7 @@ describe('a commit in two phases', () => {
     const orders = new FakeDatabase('orders');
     const stock = new FakeDatabase('stock');
     let isRefusing = false;
-    const story = await TransactionStory.begin([orders, stock], {
+    const story = await CoordinatorStory.begin([orders, stock], {
       watcher: {
         opened: async () => undefined,
         commit: (unit, commit) => {
@@ -156,7 +156,7 @@ describe('a commit in two phases', () => {
     let shallDie = false;
     const orders = new FakeDatabase('orders');
     const stock = new FakeDatabase('stock');
-    const story: TransactionStory = await TransactionStory.begin([orders, stock], {
+    const story: CoordinatorStory = await CoordinatorStory.begin([orders, stock], {
       watcher: {
         opened: async () => undefined,
         commit: (unit, commit) => {
@@ -184,7 +184,7 @@ describe('a commit in two phases', () => {
     for (let seed = 1; seed <= 8; seed++) {
       let shallDie = false;
       const databases = [new FakeDatabase('orders'), new FakeDatabase('stock')];
-      const story: TransactionStory = await TransactionStory.begin(databases, {
+      const story: CoordinatorStory = await CoordinatorStory.begin(databases, {
         seed,
         watcher: {
           opened: async () => undefined,
@@ -365,7 +365,7 @@ describe('a commit in two phases', () => {
 });
 
 /** A branch of ours of this opening that nobody knows. */
-function planted(story: TransactionStory, resource: string, sequence: number): string {
+function planted(story: CoordinatorStory, resource: string, sequence: number): string {
   const witness = [...(story.databases[0]?.witnesses.values() ?? [])][0];
   assert.ok(witness !== undefined);
   return `${formatTransactionId({ ...witness, sequence })}:${formatBranchQualifier(resource, 0)}`;

@@ -164,8 +164,22 @@ export class FakeDatabase {
 
 /** A process, as databases know it. */
 export class Life {
-  isDead = false;
+  #isDead = false;
+  readonly #death = Promise.withResolvers<void>();
   readonly silence: Promise<never> = new Promise(() => undefined);
+
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
+  get whenDead(): Promise<void> {
+    return this.#death.promise;
+  }
+
+  die(): void {
+    this.#isDead = true;
+    this.#death.resolve();
+  }
 }
 
 export type RequestName =
@@ -236,7 +250,13 @@ export class FakeResource implements ResourceManager {
   }
 
   async begin(request: BranchRequest): Promise<FakeBranch> {
-    const session = await this.#ask('begin', () => this.server.openSession(this.life));
+    const session = this.server.openSession(this.life);
+    try {
+      await this.server.ask(this.life, 'begin', () => undefined, session);
+    } catch (error) {
+      if (!session.isHeld) this.server.endSession(session);
+      throw error;
+    }
     return new FakeBranch(this, request.id, session);
   }
 

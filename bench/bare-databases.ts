@@ -18,6 +18,8 @@ export class BareDatabases implements AsyncDisposable {
   constructor(raw: RawReference, urls: DatabaseUrls, connections: number) {
     this.#raw = raw;
     this.#postgres = new pg.Pool({ connectionString: urls.postgres, max: connections });
+    // At the end the servers stop, and may tell so to a connection that is just being closed.
+    this.#postgres.on('error', () => undefined);
     this.#mariadb =
       urls.mariadb === undefined ? undefined : createPool({ uri: urls.mariadb, connectionLimit: connections });
   }

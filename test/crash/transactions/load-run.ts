@@ -1,6 +1,5 @@
 import type { CrashDatabases, DatabaseKind } from './databases.ts';
 import { TransactionsStory } from './story.ts';
-import { findFaults } from './verdict.ts';
 
 /**
  * An afternoon's load: many transactions, and a process that is killed again and again in the middle of them. The last one
@@ -18,10 +17,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
     if (end.signal !== 'SIGKILL') throw new Error(`A process ended by itself with ${end.code}: ${end.errorText}`);
     kills++;
   }
-  const last = await story.liveOn();
-  const faults = findFaults(await story.ending());
-  if (last.code !== 0)
-    faults.unshift(`the last process ended with ${last.signal ?? last.code}: ${last.errorText.slice(0, 500)}`);
+  const faults = await story.finish();
   return { kinds, messages, kills, faults, seconds: (performance.now() - startedMs) / 1000 };
 }
 

@@ -1,7 +1,6 @@
 import type { Failpoint } from '../../../src/io/failpoint.ts';
 import type { CrashDatabases, DatabaseKind } from './databases.ts';
 import { TransactionsStory } from './story.ts';
-import { findFaults } from './verdict.ts';
 
 /**
  * Every step of the protocols times every way in which they are used, with and without a restart of the databases after
@@ -45,10 +44,7 @@ async function runCell(row: MatrixRow, column: Column, isRestarted: boolean, opt
   if (row.after !== undefined) await story.dieAt(row.after[0], row.after[1]);
   const death = await story.dieAt(failpoint, passage);
   if (isRestarted) await databases.restart();
-  const last = await story.liveOn();
-  const faults = findFaults(await story.ending());
-  if (last.code !== 0)
-    faults.unshift(`the last process ended with ${last.signal ?? last.code}: ${last.errorText.slice(0, 500)}`);
+  const faults = await story.finish();
   const isReached = death.failpoint === failpoint;
   return { row: row.name, column: column.name, isRestarted, isReached, faults };
 }

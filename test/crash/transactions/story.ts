@@ -11,7 +11,7 @@ import { browseAll } from '../../support/browse-all.ts';
 import { type End, LifeProcess } from '../life-process.ts';
 import type { CrashDatabases, DatabaseKind } from './databases.ts';
 import { ERROR_QUEUE, INPUT_QUEUE, type LifeSettings, MESSAGE_TYPE, type Numbered, OUTPUT_QUEUE } from './settings.ts';
-import type { Ending } from './verdict.ts';
+import { type Ending, findFaults } from './verdict.ts';
 
 /** Messages wait, processes handle them one after the other and die, the last one brings everything to an end. */
 export class TransactionsStory implements Disposable {
@@ -61,16 +61,17 @@ export class TransactionsStory implements Disposable {
     );
   }
 
-  /** The last life: ends by itself when everything is handled and settled. */
-  async liveOn(): Promise<End> {
+  /** The last life, which ends by itself when everything is handled and settled. Resolves with what is wrong then. */
+  async finish(): Promise<string[]> {
     this.#life = this.#start({}, true);
     const timer = nodeIo().timers.after(LAST_LIFE_MS_MAX, () => this.#life?.kill());
-    const end = await this.#life.ended;
+    const { code, signal, errorText, wasReady } = await this.#life.ended;
     timer.cancel();
-    return end;
+    const badEnd = code === 0 ? [] : [`the last process ended with ${signal ?? code}: ${errorText.slice(0, 2_000)}`];
+    return wasReady ? [...badEnd, ...findFaults(await this.#ending())] : badEnd;
   }
 
-  async ending(): Promise<Ending> {
+  async #ending(): Promise<Ending> {
     const databases = new Map();
     for (const kind of this.#kinds) databases.set(kind, await this.#databases.read(kind));
     const manager = await openQueueManager({ directory: this.#directory, network: false, logger: silentLogger });

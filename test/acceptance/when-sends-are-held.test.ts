@@ -142,6 +142,7 @@ describe('when sends are held', () => {
     const later = await story.stage({ sends });
     await story.advance(60_000);
     assert.equal(story.manager.hasQueue('dead-letter'), false);
+    assert.equal(await story.side.store.nextDeadline(0), undefined, 'nothing wakes the deadline keeper');
     await now.work.apply(now.id);
     await story.advance(0);
     assert.deepEqual(await story.waiting('dead-letter'), ['short']);

@@ -167,7 +167,7 @@ const GOODBYE_MS = 2000;
 function clientConfig({ settings, statementTimeoutMs, lockTimeoutMs }: OpenOptions): ClientConfig {
   return {
     ...settings.place,
-    stream: () => new NamedSocket(),
+    stream: () => new NamedSocket(settings.names === undefined ? {} : { names: settings.names }),
     application_name: `posthorn ${settings.name}`,
     statement_timeout: statementTimeoutMs,
     ...(lockTimeoutMs === undefined ? {} : { lock_timeout: lockTimeoutMs }),

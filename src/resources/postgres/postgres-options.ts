@@ -1,4 +1,5 @@
 import type { ConnectionOptions } from 'node:tls';
+import type { Names } from '../../io/network.ts';
 import { InvalidOption } from '../../message/errors.ts';
 import type { ResourceTarget } from '../../transactions/resource-manager.ts';
 import type { StatementErrors } from '../shared/branch-guard.ts';
@@ -43,6 +44,8 @@ export interface PostgresSettings {
   readonly statementTimeoutMs: number;
   readonly statementErrors: StatementErrors;
   readonly tables: 'create' | 'expect';
+  /** Default: files and name servers of this machine. */
+  readonly names?: Names;
 }
 
 export type PostgresPlace = Pick<

@@ -11,7 +11,7 @@ import { type PostgresOptions, resolvePostgresOptions } from './postgres-options
  * @throws {PosthornError} INVALID_OPTION with the nearest that exists
  */
 export function postgresResource<const Name extends string>(options: PostgresOptions<Name>): PostgresResource<Name> {
-  return new PostgresResource(options);
+  return new PostgresResource(options.name, new PostgresManager(resolvePostgresOptions(options)));
 }
 
 /** The driver's own client, enlisted: `connect`, `release` and `end` do nothing, and COMMIT or ROLLBACK are refused. */
@@ -22,9 +22,9 @@ export class PostgresResource<Name extends string = string> implements Resource<
   readonly resourceManager: ResourceManager;
   declare readonly clientType?: PostgresClient;
 
-  constructor(options: PostgresOptions<Name>) {
-    this.resourceManager = new PostgresManager(resolvePostgresOptions(options));
-    this.name = options.name;
+  constructor(name: Name, resourceManager: ResourceManager) {
+    this.name = name;
+    this.resourceManager = resourceManager;
   }
 
   /**

@@ -98,6 +98,18 @@ export class FaultPlan {
       // A step outside the handlers failed after they were done: this was not the commit.
       this.#faults.unshift(fault);
     }
+    return this.#takeChosenForStage(unit);
+  }
+
+  /** With one database, which decides, the commit begins with a unit that takes nothing out of queues yet. */
+  #takeChosenForStage(unit: Unit): Fault | undefined {
+    for (const { queue, messageId } of this.#log.stagedIn(unit)) {
+      const key = keyOf(queue, messageId);
+      const fault = this.#chosen.get(key);
+      if (fault?.at !== 'atCommit') continue;
+      this.#chosen.delete(key);
+      return fault;
+    }
     return undefined;
   }
 

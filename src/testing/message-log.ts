@@ -1,18 +1,22 @@
 import { Header, type Headers } from '../message/headers.ts';
 import { parseHeaders } from '../message/parse-headers.ts';
 import type { Operation, PlaceKind, Store, Unit } from '../store/store.ts';
+import { TRANSACTION_PREFIX, type TransactionRecord } from '../transactions/transaction-record.ts';
 import { bodyOf, type SpiedMessage, typeOf } from './spied-message.ts';
 
 /**
  * Everything that was ever sent on a test machine, read from the units that became durable, and where each message is
  * now. It outlives crashes: what a test asks about is the whole story and not what one process knows.
  *
- * A message is logged when its id first appears in a queue; a send that is held for a transaction, when it is released. Retries, deferrals and moves to the error queue carry the same id.
+ * A message is logged when its id first appears in a queue; a send that is held for a transaction, when it is released.
+ * Retries, deferrals and moves to the error queue carry the same id.
  */
 export class MessageLog {
   /** Of every message, in the order in which they became durable. */
   readonly #byId = new Map<string, LoggedMessage>();
   readonly #queueOfPlace = new Map<number, string>();
+  /** Where a queue's messages wait. */
+  readonly #placeOfQueue = new Map<string, number>();
   /** Ids of the messages that are in a queue now, by place and position. */
   readonly #idAt = new Map<string, string>();
   #heldPlace: number | undefined;
@@ -56,6 +60,20 @@ export class MessageLog {
       const queue = this.#queueOfPlace.get(operation.place);
       const messageId = this.#idAt.get(keyOf(operation.place, operation.position));
       return queue === undefined || messageId === undefined ? [] : [{ queue, messageId }];
+    });
+  }
+
+  /** Of the messages that the unit stages, so that a database decides about them: queue and message id. */
+  stagedIn(unit: Unit): { readonly queue: string; readonly messageId: string }[] {
+    return unit.operations.flatMap((operation) => {
+      if (operation.kind !== 'setState' || !operation.key.startsWith(TRANSACTION_PREFIX)) return [];
+      const { parts } = JSON.parse(operation.value) as TransactionRecord; // as the coordinator has just written it
+      return parts.flatMap((part) => {
+        const place = part.kind === 'input' ? this.#placeOfQueue.get(part.queue) : undefined;
+        if (part.kind !== 'input' || place === undefined) return [];
+        const messageId = this.#idAt.get(keyOf(place, part.position));
+        return messageId === undefined ? [] : [{ queue: part.queue, messageId }];
+      });
     });
   }
 
@@ -111,6 +129,7 @@ export class MessageLog {
   #placeKnown(place: number, kind: PlaceKind, queue: string): void {
     if (kind === 'held') this.#heldPlace = place;
     else this.#queueOfPlace.set(place, queue);
+    if (kind === 'queue') this.#placeOfQueue.set(queue, place);
   }
 
   #put(place: number, position: number, headers: Headers, body: Uint8Array): void {

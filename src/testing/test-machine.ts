@@ -3,7 +3,6 @@ import { nodeIo } from '../io/node-io.ts';
 import { QueueManager } from '../queues/queue-manager.ts';
 import type { QueueManagerOptions } from '../queues/queue-manager-options.ts';
 import { type DirectStore, MemoryDisk, openDirectStore } from '../store/direct-store.ts';
-import { Coordinator } from '../transactions/coordinator.ts';
 import { BusNotQuiet } from './errors.ts';
 import { MemoryFile } from './memory-file.ts';
 import { SimulatedIo } from './simulated-io.ts';
@@ -44,7 +43,6 @@ export class TestMachine {
       io: process.io,
       openInFlightFile: () => this.#inFlight.open(),
       openStore: () => process.openStore(this.#disk, this.#watcher),
-      makeCoordinator: (parts) => new Coordinator(parts),
       ...options,
     });
   }

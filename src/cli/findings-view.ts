@@ -81,4 +81,5 @@ const OUTCOME_WORDS: Readonly<Record<Finding['outcome'], string>> = {
   skipped: '-',
 };
 const OUTCOME_WIDTH = 8;
-const STEP_WIDTH = 14;
+/** Most of what databases are asked. */
+const STEP_WIDTH = 18;

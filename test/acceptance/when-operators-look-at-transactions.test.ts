@@ -5,6 +5,14 @@ import { silentLogger } from '../../src/io/logger.ts';
 import { Header, headersOf } from '../../src/message/headers.ts';
 import { openQueueManager } from '../../src/operations/open-queue-manager.ts';
 import type { QueueManager } from '../../src/queues/queue-manager.ts';
+import { formatBranchQualifier } from '../../src/transactions/transaction-id.ts';
+import {
+  FENCE_PREFIX,
+  type FenceRecord,
+  type HeuristicRecord,
+  TRANSACTION_PREFIX,
+  type TransactionRecord,
+} from '../../src/transactions/transaction-record.ts';
 import { requireCapability } from '../support/capabilities.ts';
 import { type CommandResult, jsonLines, posthorn, startProgram, temporaryDirectory } from '../support/command-line.ts';
 import {
@@ -103,7 +111,7 @@ describe('when operators look at transactions', { concurrency: 2 }, () => {
       assert.deepEqual([mute.exitCode, mute.stdout], [2, '']);
       assert.match(mute.stderr, /needs a reason/);
     }
-    assert.deepEqual(machine.fake.wishes, []);
+    assert.equal(machine.fake.wishes.length, 0);
     const done = await machine.posthorn('transactions', 'abort', id, '--yes', '--reason', 'ticket 1', '--json');
     assert.deepEqual(jsonLines(done.stdout), [{ action: 'abort', id, wasDoneBefore: false }]);
     assert.equal(machine.fake.wishes[0]?.reason, 'ticket 1');
@@ -146,6 +154,56 @@ describe('when operators look at transactions', { concurrency: 2 }, () => {
     const refused = await machine.posthorn('transactions', 'abort', 'app_7f3:2', '--yes', '--reason', 'old');
     assert.deepEqual([refused.exitCode, refused.stdout], [1, '']);
     assert.match(refused.stderr, /another program made it/);
+  });
+
+  test('a directory that nobody runs tells what was written down; a heuristic outcome can be forgotten, nothing else', async () => {
+    using directory = temporaryDirectory();
+    const at = ['--directory', directory.path];
+    await writeHeuristic(directory.path, { outcome: 'rolledBack', answer: '42704', atMs: 0 }, transactionId(1));
+    await writeHeuristic(directory.path, undefined, transactionId(2));
+    const list = await posthorn(['transactions', 'list', ...at]);
+    assert.equal(list.exitCode, 1, list.stderr);
+    assert.match(list.stdout, /^orders: no queue manager runs$/m);
+    assert.match(list.stdout, new RegExp(`^${transactionId(1)} .* HEURISTIC +sales +order-1 +orders`, 'm'));
+    const show = await posthorn(['transactions', 'show', transactionId(1), ...at]);
+    assert.match(show.stdout, /^Outcome +was rolled back there: 42704$/m);
+    const meant = ['--reason', 'row written by hand', '--yes', ...at];
+    for (const action of ['commit', 'abort']) {
+      const refused = await posthorn(['transactions', action, transactionId(2), ...meant]);
+      assert.deepEqual([refused.exitCode, refused.stdout], [1, '']);
+      assert.match(refused.stderr, /no queue manager runs on .* Start it with endpoint 'sales'/);
+    }
+    const early = await posthorn(['transactions', 'forget', transactionId(2), ...meant]);
+    assert.deepEqual([early.exitCode, early.stdout], [1, ''], 'what is decided and not told is not forgotten');
+    const forgotten = await posthorn(['transactions', 'forget', transactionId(1), ...meant]);
+    assert.deepEqual(
+      [forgotten.exitCode, forgotten.stdout],
+      [0, `${transactionId(1)}: forgotten.\n`],
+      forgotten.stderr,
+    );
+    const left = jsonLines((await posthorn(['transactions', 'list', '--json', ...at])).stdout);
+    assert.deepEqual(
+      left.filter(({ entry }) => entry === 'transaction').map(({ id, state }) => [id, state]),
+      [[transactionId(2), 'committing']],
+    );
+  });
+
+  test('a fence that was written down stands in a directory that nobody runs, and only an endpoint lifts it', async () => {
+    using directory = temporaryDirectory();
+    const wanted = { generation: 'g'.repeat(8), epoch: 4 };
+    const found = { ...wanted, epoch: 9, opening: 'o'.repeat(36) };
+    const record: FenceRecord = { resource: 'orders', sinceMs: 0, found, wanted, sequenceMax: 2 };
+    await writeState(directory.path, { [`${FENCE_PREFIX}orders`]: record }, 3);
+    const list = await posthorn(['transactions', 'list', '--directory', directory.path]);
+    assert.equal(list.exitCode, 1);
+    assert.match(list.stdout, /^orders: FENCED since 1970-01-01/m);
+    assert.match(list.stdout, /2 waiting messages may have been handled already: 2 in 'sales'\./);
+    const refused = await posthorn([
+      ...['transactions', 'forget', 'orders', '--reason', 'compared', '--yes'],
+      ...['--directory', directory.path],
+    ]);
+    assert.deepEqual([refused.exitCode, refused.stdout], [1, '']);
+    assert.match(refused.stderr, /no endpoint that lists it is running here/);
   });
 
   test('wrong words are wrong usage', async () => {
@@ -210,6 +268,37 @@ class Machine implements AsyncDisposable {
     await this.manager.close();
     this.#directory[Symbol.dispose]();
   }
+}
+
+/** A decision about one database, told to it or not. */
+async function writeHeuristic(directory: string, heuristic: HeuristicRecord | undefined, id: string): Promise<void> {
+  const qualifier = formatBranchQualifier('orders', 1);
+  const record: TransactionRecord = {
+    id,
+    protocol: 'twoPhase',
+    state: 'decided',
+    endpoint: 'sales',
+    messageId: 'order-1',
+    startedMs: 0,
+    writtenMs: 0,
+    parts: [],
+    sends: [],
+    branches: [{ resource: 'orders', qualifier, session: '17', ...(heuristic !== undefined && { heuristic }) }],
+  };
+  await writeState(directory, { [`${TRANSACTION_PREFIX}${id}`]: record });
+}
+
+/** What a life before this one has left; with so many messages in 'sales'. */
+async function writeState(directory: string, rows: Readonly<Record<string, object>>, messages = 0): Promise<void> {
+  const manager = await openQueueManager({ directory, machine: 'alpha', logger: silentLogger });
+  for (let index = 0; index < messages; index++) {
+    const headers = headersOf({ [Header.messageId]: `sales-${index}` });
+    await manager.send([{ destination: { queue: 'sales' }, headers, body: new Uint8Array(1) }]);
+  }
+  const work = manager.begin();
+  for (const [key, value] of Object.entries(rows)) manager.setState(work, key, JSON.stringify(value));
+  await work.commit();
+  await manager.close();
 }
 
 function missingScript(): string | undefined {

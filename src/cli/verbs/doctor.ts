@@ -77,7 +77,7 @@ async function printSql(
     else {
       if (index > 0) terminal.print('');
       terminal.print(`-- ${database.name}: ${describeTarget(manager) ?? manager.kind}`);
-      terminal.print(sql);
+      terminal.print(sql.trimEnd());
     }
   }
   return 0;

@@ -60,8 +60,12 @@ export interface Opening {
 const CONNECT_TIMEOUT_MS = 5000;
 const LOGIN_TIMEOUT_MS = 5000;
 
-/** One statement, so that both readings of the clock are the same (see session-name.ts). */
-const SESSION = 'select connection_id() as id, current_user() as account, unix_timestamp() - variable_value as start';
+/**
+ * One statement, so that both readings of the clock are the same (see session-name.ts). A clock that was set back to before the
+ * server's start makes Uptime a huge number, of which the cast makes the negative one that it is (measured).
+ */
+const START = 'cast(unix_timestamp() as signed) - cast(cast(variable_value as unsigned) as signed)';
+const SESSION = `select connection_id() as id, current_user() as account, ${START} as start`;
 const UPTIME_TABLES = { mariadb: 'information_schema.global_status', mysql: 'performance_schema.global_status' };
 
 async function logIn(

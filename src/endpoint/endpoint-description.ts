@@ -5,7 +5,7 @@ import type { SendsVisible } from '../transactions/distributed-transaction.ts';
 import type { IsolationLevel, ResourceKind, ResourceTarget } from '../transactions/resource-manager.ts';
 import type { ResourceUseDescription } from '../transactions/transaction-coordinator.ts';
 import type { ResourceView } from '../transactions/transaction-view.ts';
-import type { EndpointState } from './endpoint.ts';
+import type { EndpointState } from './endpoint-state.ts';
 import { plannedProtocol } from './planned-protocol.ts';
 import type { ResolvedOptions } from './resolve-options.ts';
 

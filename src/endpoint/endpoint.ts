@@ -36,6 +36,7 @@ import { type Attachment, attach } from './attach.ts';
 import { refuseOwnQueue } from './configured-queues.ts';
 import { describeEndpoint, type EndpointDescription } from './endpoint-description.ts';
 import { type EndpointOptions, STOP_TIMEOUT_MS, type StopOptions } from './endpoint-options.ts';
+import type { EndpointState } from './endpoint-state.ts';
 import {
   EndpointAlreadyStarted,
   EndpointNotRunning,
@@ -385,5 +386,4 @@ export class Endpoint<Resources extends Resource = never> implements AsyncDispos
   }
 }
 
-export type EndpointState = 'created' | 'starting' | 'running' | 'stopping' | 'stopped';
 export type BehaviorStage = 'incomingPhysical' | 'incomingLogical';

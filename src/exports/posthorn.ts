@@ -1,7 +1,8 @@
 /** The package `posthorn`: what programs import. Nothing inside imports this file. */
-export { type BehaviorStage, Endpoint, type EndpointState } from '../endpoint/endpoint.ts';
+export { type BehaviorStage, Endpoint } from '../endpoint/endpoint.ts';
 export type { EndpointDescription, ResourceDescription } from '../endpoint/endpoint-description.ts';
 export type { AuditOptions, EndpointOptions, StopOptions, TransactionOptions } from '../endpoint/endpoint-options.ts';
+export type { EndpointState } from '../endpoint/endpoint-state.ts';
 export { type PinoLike, pinoLogger } from '../endpoint/pino-logger.ts';
 export { type LogFields, type Logger, silentLogger } from '../io/logger.ts';
 export { stderrLogger } from '../io/stderr-logger.ts';

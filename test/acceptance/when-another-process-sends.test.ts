@@ -6,6 +6,7 @@ import type { QueueManager } from '../../src/queues/queue-manager.ts';
 import { browseAll } from '../support/browse-all.ts';
 import { fixture, startFixture, startPosthorn, temporaryDirectory } from '../support/command-line.ts';
 import { idsIn } from '../support/failed-orders.ts';
+import { FakeDatabase, Life } from '../support/fake-database.ts';
 
 function startWeb(directory: string, count: number, first = 0) {
   return startFixture('web.ts', [String(count), String(first)], { env: { POSTHORN_DIRECTORY: directory } });
@@ -81,6 +82,24 @@ describe('when another process sends', { concurrency: 2 }, () => {
     await web.start();
     await web.send('Sales.PlaceOrder', {}, { to: 'sales', messageId: 'order-1' });
     assert.deepEqual(await ids(manager, 'sales'), ['order-1']);
+  });
+
+  test('transactions need a queue manager of its own: they are refused with the mend, with databases at the start', async () => {
+    using data = temporaryDirectory();
+    await using manager = await openQueueManager({ directory: data.path });
+    await using web = new Endpoint('web', { sendOnly: true, directory: data.path });
+    await web.start();
+    let runs = 0;
+    await assert.rejects(
+      web.transaction(() => runs++),
+      { code: 'TRANSACTION_NEEDS_QUEUE_MANAGER', message: /directory of its own/ },
+    );
+    assert.equal(runs, 0);
+    const resources = [{ name: 'orders', resourceManager: new FakeDatabase('orders').connect(new Life()) }];
+    await using shop = new Endpoint('shop', { sendOnly: true, directory: data.path, resources });
+    await assert.rejects(shop.start(), { code: 'TRANSACTION_NEEDS_QUEUE_MANAGER' });
+    assert.equal(shop.state, 'created');
+    assert.deepEqual(manager.status(), []);
   });
 
   test('an event reaches those who subscribed at the owner', async () => {

@@ -247,6 +247,24 @@ describe('when the host runs endpoints', { concurrency: 2 }, () => {
     assert.match(stdout, /error queue 'error@ops' of endpoint 'worker' stands on another machine/);
   });
 
+  test('describe shows the databases of an endpoint and what brings them and the queues to one outcome', async () => {
+    const described = await posthorn(['describe', fixture('orders-in-postgres.ts')]);
+    assert.equal(described.exitCode, 0, described.stderr);
+    const lines = described.stdout.split('\n').filter((line) => /^(Transactions|Databases|Sends)/.test(line));
+    assert.deepEqual(
+      lines.map((line) => line.replace(/ +/, ': ')),
+      [
+        'Transactions: distributed, at most 600 s each',
+        'Databases: orders (postgres, app@db1.example:5433/shop), repeatable read; marker row: one database is listed',
+        'Sends: can be received when every database has committed',
+      ],
+    );
+    assert.doesNotMatch(described.stdout, /secret/);
+    const json = await posthorn(['describe', fixture('orders-in-postgres.ts'), '--json']);
+    assert.doesNotMatch(json.stdout, /secret/);
+    assert.equal(jsonLines(json.stdout)[0]?.mode, 'distributed');
+  });
+
   test('describe shows who publishes for an endpoint on other machines', async () => {
     const described = await posthorn(['describe', fixture('listens-to-sales.ts')]);
     assert.equal(described.exitCode, 0, described.stderr);

@@ -2,6 +2,8 @@
  * What the types of databases in transactions give and refuse. Checked by the compiler; nothing here runs.
  * Each @ts-expect-error names the rule that would be lost if the line compiled.
  */
+
+import type { PoolClient } from 'pg';
 import {
   type ClientOf,
   defineCommand,
@@ -16,6 +18,7 @@ import {
   type TransactionContext,
   type UserBehavior,
 } from 'posthorn';
+import { postgresResource } from 'posthorn/postgres';
 import { createTestBus, type EndpointMaker, type TestBus, type TestEndpointOptions } from 'posthorn/testing';
 
 /** Compiles only when both types are the same. */
@@ -124,6 +127,18 @@ plain.handle('Greet', (_greet, context) => saveOrder(context));
 void plain.transaction(saveIn);
 const measured: UserBehavior<IncomingLogicalContext> = async (_context, next) => next();
 sales.use('incomingLogical', measured); // one that needs none fits everywhere
+
+// The resources of the drivers have their own clients.
+const inPostgres = postgresResource({ name: 'ledger', connectionString: 'postgres://db1/ledger' });
+same<typeof inPostgres.name, 'ledger'>(true);
+same<ClientOf<typeof inPostgres>, PoolClient>(true);
+new Endpoint('ledger', { resources: [inPostgres, stock] }).handle('Book', async (_book, context) => {
+  const db = await context.resource(inPostgres);
+  const { rows } = await db.query<{ amount: number }>('select amount from ledger');
+  same<typeof rows, { amount: number }[]>(true);
+  // @ts-expect-error a database that the endpoint does not list
+  await context.resource(orders);
+});
 
 // An endpoint with databases is an endpoint: code that takes any takes it.
 const endpoints: Endpoint[] = [sales, plain];

@@ -1,0 +1,2 @@
+/** Drawn in endpoint.ts. */
+export type EndpointState = 'created' | 'starting' | 'running' | 'stopping' | 'stopped';

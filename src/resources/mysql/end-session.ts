@@ -55,9 +55,12 @@ interface FoundSession {
   readonly seconds: number;
 }
 
-async function findSession(connection: MysqlConnection, { id }: SessionName): Promise<FoundSession | undefined> {
-  const [row] = await connection.ask('select command, time from information_schema.processlist where id = ?', [id]);
-  return row && { command: String(row.command ?? row.COMMAND), seconds: Number(row.time ?? row.TIME) };
+async function findSession(connection: MysqlConnection, { id, host }: SessionName): Promise<FoundSession | undefined> {
+  const [row] = await connection.ask(
+    'select command as command, time as time from information_schema.processlist where id = ? and host = ?',
+    [id, host],
+  );
+  return row && { command: String(row.command), seconds: Number(row.time) };
 }
 
 async function canSee(connection: MysqlConnection, { account }: SessionName): Promise<boolean> {

@@ -65,7 +65,8 @@ const LOGIN_TIMEOUT_MS = 5000;
  * server's start makes Uptime a huge number, of which the cast makes the negative one that it is (measured).
  */
 const START = 'cast(unix_timestamp() as signed) - cast(cast(variable_value as unsigned) as signed)';
-const SESSION = `select connection_id() as id, current_user() as account, ${START} as start`;
+const HOST = '(select host from information_schema.processlist where id = connection_id())';
+const SESSION = `select connection_id() as id, current_user() as account, ${START} as start, ${HOST} as host`;
 const UPTIME_TABLES = { mariadb: 'information_schema.global_status', mysql: 'performance_schema.global_status' };
 
 async function logIn(
@@ -79,7 +80,12 @@ async function logIn(
   const version = await askVersion(driver);
   const from = `from ${UPTIME_TABLES[version.flavor]} where variable_name = 'UPTIME'`;
   const [row] = await ask(driver, `${SESSION} ${from}`);
-  const name = { id: Number(row?.id), serverStart: Number(row?.start), account: String(row?.account) };
+  const name = {
+    id: Number(row?.id),
+    serverStart: Number(row?.start),
+    account: String(row?.account),
+    host: String(row?.host),
+  };
   return new MysqlConnection({ resource, driver, socket, name, version, timers: io.timers });
 }
 

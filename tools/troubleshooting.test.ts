@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { RESOURCE_WORDS, STATE_WORDS } from '../src/cli/transaction-words.ts';
 import type { AcknowledgementClass } from '../src/queues/acknowledgements.ts';
 import type { ListenerStatus } from '../src/transfer/incoming-status.ts';
 import type { OutgoingState } from '../src/transfer/outgoing-status.ts';
@@ -91,6 +92,31 @@ describe('docs/troubleshooting.md', () => {
   });
 });
 
+describe('states of transactions and databases', () => {
+  const page = (name: string): string => readFileSync(join(REPOSITORY, 'docs', name), 'utf8');
+  const words = [STATE_WORDS, RESOURCE_WORDS].flatMap((table) =>
+    Object.entries(table).map(([state, word]) => [state, word]),
+  );
+
+  test('have a row each in docs/troubleshooting.md, with the words of the command, and nothing else has', () => {
+    const rows = stateRows(chapterOf(page('troubleshooting.md'), 'Transactions that do not end'));
+    assert.deepEqual(
+      rows.map(([state = '', word = '']) => `${state}: ${word}`).toSorted(),
+      words.map(([state, word]) => `${state}: ${word}`).toSorted(),
+    );
+  });
+
+  test('of transactions have a row each in docs/transactions.md', () => {
+    const rows = stateRows(chapterOf(page('transactions.md'), 'Looking'));
+    assert.deepEqual(rows.map(([state]) => state).toSorted(), Object.keys(STATE_WORDS).toSorted());
+  });
+});
+
+/** The rows of all tables whose first cell is a state in the words of `--state`. */
+function stateRows(chapter: string): string[][] {
+  return tableRows(chapter, /^\| `[a-z][A-Za-z]*` \|/);
+}
+
 function chapterOf(page: string, title: string): string {
   const [, text] = page.split(`\n## ${title}\n`);
   assert.ok(text !== undefined, `there is no chapter '${title}'`);
@@ -99,9 +125,13 @@ function chapterOf(page: string, title: string): string {
 
 /** The rows of all tables whose first cell is a code. */
 function rowsOf(chapter: string): string[][] {
+  return tableRows(chapter, /^\| `[A-Z_]+` \|/);
+}
+
+function tableRows(chapter: string, begin: RegExp): string[][] {
   return chapter
     .split('\n')
-    .filter((line) => /^\| `[A-Z_]+` \|/.test(line))
+    .filter((line) => begin.test(line))
     .map((line) => {
       const [code = '', ...cells] = line
         .slice(1, -1)

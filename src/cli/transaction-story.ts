@@ -77,9 +77,9 @@ function factsOf(transaction: TransactionView): readonly (readonly [string, stri
   ];
 }
 
+/** The reason names the protocol too. */
 function protocolOf({ protocol, protocolReason }: TransactionView): string | undefined {
-  if (protocol === undefined) return protocolReason;
-  return `${PROTOCOL_WORDS[protocol]}${protocolReason === undefined ? '' : `: ${protocolReason}`}`;
+  return protocolReason ?? (protocol === undefined ? undefined : PROTOCOL_WORDS[protocol]);
 }
 
 function branchFacts(branch: BranchView, nowMs: number): readonly (readonly [string, string | undefined])[] {

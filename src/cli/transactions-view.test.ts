@@ -48,6 +48,12 @@ describe('the list of transactions', () => {
     ]);
   });
 
+  test('does not tell twice what the sentence tells of a database', () => {
+    const sentence = "Commit was decided. 'stock': connect ECONNREFUSED 10.1.2.3:3306. 12th try.";
+    const lines = linesOf({ resources: [], transactions: [{ ...WAITING, sentence }] }, undefined);
+    assert.deepEqual(lines.slice(2, 5), ['    orders: committed', '    stock: prepared', `    ${sentence}`]);
+  });
+
   test('is one line for what comes and goes by itself', () => {
     const active = transactionView(1, { state: 'active', branches: [branchView('orders', { state: 'working' })] });
     assert.equal(linesOf({ resources: [], transactions: [active, { ...active, state: 'preparing' }] }, 80).length, 3);
@@ -118,7 +124,7 @@ describe('the list of transactions', () => {
 describe('the story of a transaction', () => {
   test('names protocol and reason, its databases, what is held, and the SQL of the end that is decided alone', () => {
     const text = storyOf(WAITING, undefined);
-    assert.match(text, /^Protocol +two-phase commit: two databases were written$/m);
+    assert.match(text, /^Protocol +two-phase commit: 2 databases prepared, and the decision is kept here$/m);
     assert.match(text, /^Message +message-7, Sales\.PlaceOrder$/m);
     assert.match(text, /^Held sends +2 messages for 'billing', 1 message for 'mail@beta'$/m);
     assert.match(
@@ -163,7 +169,7 @@ describe('the story of a transaction', () => {
   test('of a fenced database lists the messages that may have been handled already, and says how many more', () => {
     const text = formatResourceStory(terminalOf(undefined), { resource: FENCED, mayBeHandled: HANDLED }, NOW_MS);
     assert.match(text, /^Since +2026-03-01 11:15:00 UTC, 45m$/m);
-    assert.match(text, /^What to do +Compare those messages/m);
+    assert.match(text, /^What to do +Which they are: posthorn transactions show orders\. /m);
     assert.match(text, /\nQUEUE +MESSAGE\nsales +order-1\n… and 152 more$/);
     const unknown = { ...HANDLED, isComplete: false };
     assert.match(

@@ -1,9 +1,16 @@
-import type { ResourceView, TransactionView } from '../transactions/transaction-view.ts';
+import type { BranchView, ResourceView, TransactionView } from '../transactions/transaction-view.ts';
 import { formatAge, formatCount, readableTime } from './format.ts';
 import { describeMayBeHandled, type MayBeHandled } from './may-be-handled.ts';
 import { type Column, formatTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
-import { describeBranch, describeHeldSends, describeTarget, RESOURCE_WORDS, STATE_WORDS } from './transaction-words.ts';
+import {
+  BRANCH_WORDS,
+  describeBranch,
+  describeHeldSends,
+  describeTarget,
+  RESOURCE_WORDS,
+  STATE_WORDS,
+} from './transaction-words.ts';
 import { wrap } from './wrap.ts';
 
 /** What `transactions list` shows. */
@@ -45,7 +52,7 @@ function resourceLines(terminal: Terminal, seen: ResourceSeen, nowMs: number): r
   ];
 }
 
-/** What an operator asks first: what may have happened, who stands still, and what can be done. */
+/** What an operator asks next: how many messages, who stands still, and what to type. */
 export function fencedSentences(
   name: string,
   endpoints: readonly string[],
@@ -54,7 +61,7 @@ export function fencedSentences(
   return [
     ...(mayBeHandled === undefined ? [] : [describeMayBeHandled(mayBeHandled)]),
     ...(endpoints.length === 0 ? [] : [`Receiving nothing meanwhile: ${endpoints.join(', ')}.`]),
-    `Compare those messages with the database (posthorn transactions show ${name} lists them) and move or purge those that were handled (--id ID); then accept this store as it is: posthorn transactions forget ${name} --reason TEXT`,
+    `Which they are: posthorn transactions show ${name}. Take those that were handled out: posthorn move QUEUE ELSEWHERE --id ID. Then: posthorn transactions forget ${name} --reason TEXT`,
   ];
 }
 
@@ -99,10 +106,18 @@ function rowOf(transaction: TransactionView): string[] {
 function detailLines(terminal: Terminal, transaction: TransactionView): readonly string[] {
   const held = describeHeldSends(transaction);
   return [
-    ...transaction.branches.flatMap((branch) => indented(terminal, `${branch.resource}: ${describeBranch(branch)}`)),
+    ...transaction.branches.flatMap((branch) => indented(terminal, branchLine(transaction, branch))),
     ...indented(terminal, transaction.sentence),
     ...(held === undefined ? [] : indented(terminal, `Held until then: ${held}.`)),
   ];
+}
+
+/** What the sentence tells of a database is not told twice. */
+function branchLine({ sentence }: TransactionView, branch: BranchView): string {
+  const { resource, state, lastAnswer, heuristic } = branch;
+  const answer = heuristic?.answer ?? lastAnswer;
+  const isTold = answer !== undefined && sentence.includes(answer);
+  return `${resource}: ${isTold ? BRANCH_WORDS[state] : describeBranch(branch)}`;
 }
 
 function indented(terminal: Terminal, text: string): readonly string[] {

@@ -103,7 +103,7 @@ export function transactionView(sequence: number, given: Partial<TransactionView
     id: transactionId(sequence),
     state: 'committing',
     protocol: 'twoPhase',
-    protocolReason: 'two databases were written',
+    protocolReason: 'two-phase commit: 2 databases prepared, and the decision is kept here',
     endpoint: 'sales',
     messageId: `message-${sequence}`,
     messageType: 'Sales.PlaceOrder',

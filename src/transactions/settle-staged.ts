@@ -11,7 +11,7 @@ import type { UsedResource } from './used-resource.ts';
  *
  *     inserted, or 'a' found ──▶ it can never commit ──▶ DISCARD, in one unit with the note of the abort row
  *     'c' found ──▶ it committed ──▶ APPLY
- *     a lock, a timeout, a lost answer ──▶ nothing is known; ask again
+ *     a lock, a timeout, a lost answer ──▶ nothing is known; end the session that was told to commit, and ask again
  *
  * The abort row stays until the session that was told to commit is proven gone (abort-rows.ts): a COMMIT that is frozen on
  * its way still lands when nothing stands there.
@@ -27,8 +27,10 @@ export async function settleStaged(
   const [branch] = pending.branches;
   if (branch === undefined) return false;
   failpoint('recovery.before-fence');
-  const answer = await fence(pending, resource);
+  let answer = await fence(pending, resource);
   branch.attempts++;
+  if (answer.kind === 'again' && (await isSessionGone(branch.session, resource)))
+    answer = await fence(pending, resource);
   if (pending.state.current !== 'inDoubt') return false;
   if (answer.kind === 'again') {
     branch.lastAnswer = answer.answer;
@@ -51,6 +53,19 @@ export async function settleStaged(
   await pending.discard(abortRow);
   failpoint('recovery.discarded');
   return true;
+}
+
+/**
+ * A session whose client died without a sign may have inserted the marker, and keeps us from it by its lock for as long as
+ * the server lets it lie idle. Whatever its COMMIT comes to, once it is gone the fence can tell.
+ */
+async function isSessionGone(session: string, resource: UsedResource): Promise<boolean> {
+  try {
+    return (await resource.manager.recovery.endSession(session)).kind === 'gone';
+  } catch {
+    // R1 says that it never rejects; if it does, nothing is proven.
+    return false;
+  }
 }
 
 async function fence(pending: PendingTransaction, resource: UsedResource): Promise<FenceAnswer> {

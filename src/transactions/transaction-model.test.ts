@@ -18,7 +18,7 @@ describe('transactions under random faults and deaths', () => {
       }
     }
     assert.ok(total.deaths > CASES / 2, `the runs are rough: ${total.deaths} deaths`);
-    assert.ok(total.unknowns > CASES / 10, `answers were really lost: ${total.unknowns}`);
+    assert.ok(total.unknowns > CASES / 30, `answers were really lost: ${total.unknowns}`);
   });
 
   test('a row that is there twice is found', async () => {

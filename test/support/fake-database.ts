@@ -40,6 +40,8 @@ export class FakeDatabase {
   /** What PostgreSQL's pg_xact_status tells; a server of kind mysql forgets. */
   readonly outcomes = new Map<string, 'committed' | 'rolledBack'>();
   readonly sessions = new Map<string, Session>();
+  /** Abort rows of fences that arrived after everybody had stopped waiting: harmless, and nobody knows of them. */
+  readonly lateAborts = new Set<string>();
   /** Every request that reached the server, by name. */
   readonly log: string[] = [];
   inspection: ResourceInspection = {
@@ -126,7 +128,7 @@ export class FakeDatabase {
       throw new ResourceUnavailable(this.name, `${this.name}:1/db`, 'connect ECONNREFUSED');
     }
     const fault = this.#takeFault(request);
-    if (fault === 'heldBack') this.#hold(act, session);
+    if (fault === 'heldBack') this.#hold(request, act, session);
     const answer = fault === undefined || fault === 'lostAfter' ? this.#carryOut(request, act) : undefined;
     if (session !== undefined && (fault === 'lostBefore' || fault === 'lostAfter')) this.endSession(session);
     await Promise.resolve();
@@ -142,13 +144,15 @@ export class FakeDatabase {
   }
 
   /** The client gives up; the server's session lives on until the request has arrived. */
-  #hold(act: () => unknown, session: Session | undefined): void {
+  #hold(request: RequestName, act: () => unknown, session: Session | undefined): void {
     if (session !== undefined) session.isHeld = true;
     this.#held.push(() => {
       if (session !== undefined && !this.sessions.has(session.name)) return;
       if (session !== undefined) session.isHeld = false;
+      const before = new Set(this.markers.keys());
       try {
         act();
+        for (const id of this.markers.keys()) if (request === 'fence' && !before.has(id)) this.lateAborts.add(id);
       } catch {
         // The server refused what arrived late; nobody listens any more.
       }

@@ -22,6 +22,8 @@ import {
  * `handled N` for every hundred messages. The last life ends when nothing is left to do; the others go on until they are killed.
  */
 
+const LOOK_EVERY_MS = 50;
+
 const settings = JSON.parse(process.argv[2] ?? '') as LifeSettings;
 const manager = await openQueueManager({
   directory: settings.directory,
@@ -77,5 +79,3 @@ async function isWithoutRecords(owner: QueueManager): Promise<boolean> {
   }
   return true;
 }
-
-const LOOK_EVERY_MS = 50;

@@ -112,12 +112,12 @@ function detailLines(terminal: Terminal, transaction: TransactionView): readonly
   ];
 }
 
-/** What the sentence tells of a database is not told twice. */
+/** What the sentence tells of a database is not told twice; how one came to its end stands in the whole story. */
 function branchLine({ sentence }: TransactionView, branch: BranchView): string {
   const { resource, state, lastAnswer, heuristic } = branch;
   const answer = heuristic?.answer ?? lastAnswer;
   const isTold = answer !== undefined && sentence.includes(answer);
-  return `${resource}: ${isTold ? BRANCH_WORDS[state] : describeBranch(branch)}`;
+  return `${resource}: ${isTold || state === 'committed' ? BRANCH_WORDS[state] : describeBranch(branch)}`;
 }
 
 function indented(terminal: Terminal, text: string): readonly string[] {

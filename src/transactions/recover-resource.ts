@@ -7,7 +7,7 @@ import { SAFETY_INTERVAL_MS } from './limits.ts';
 import { noteFinish } from './note-finish.ts';
 import type { FinishAnswer, FinishRequest, FoundBranch, Witness } from './resource-manager.ts';
 import { settleStaged } from './settle-staged.ts';
-import { type BranchId, formatBranchId } from './transaction-id.ts';
+import { type BranchId, formatBranchId, parseTransactionId } from './transaction-id.ts';
 import type { ClassifiedBranch, UsedResource, WatchedBranch } from './used-resource.ts';
 
 /**
@@ -221,13 +221,20 @@ async function cleanLeftovers(core: CoordinatorCore, resource: UsedResource, sel
       ...(afterId !== undefined && { afterId }),
     });
     const leftovers = rows.filter(
-      ({ transaction, outcome }) => outcome === 'committed' && !core.pending.has(transaction),
+      ({ transaction, outcome }) =>
+        outcome === 'committed' && !core.pending.has(transaction) && isBelow(transaction, self.epoch),
     );
     if (leftovers.length > 0) await recovery.deleteMarkers(leftovers.map(({ transaction }) => transaction));
     afterId = rows.at(-1)?.transaction;
     isLast = rows.length < LEFTOVERS_PAGE;
   }
   resource.hasCleanedLeftovers = true;
+}
+
+/** Told once more from the id itself: base32 does not sort in databases as numbers do. */
+function isBelow(transaction: string, epoch: number): boolean {
+  const id = parseTransactionId(transaction);
+  return id !== undefined && id.epoch < epoch;
 }
 
 export async function finishByRecovery(resource: UsedResource, request: FinishRequest): Promise<FinishAnswer> {

@@ -1,10 +1,11 @@
-import { invariant } from '../message/posthorn-error.ts';
+import { invariant, isPosthornError } from '../message/posthorn-error.ts';
 import type { CoordinatorCore } from './coordinator-core.ts';
 import { ResourceNotListed, StatementStillRunning, TransactionEnded } from './errors.ts';
 import { IDLE_MARGIN_MS } from './limits.ts';
-import type { Branch, ResourceManager } from './resource-manager.ts';
+import type { Branch, BranchRequest, ResourceManager } from './resource-manager.ts';
 import type { BegunBranches, TransactionAtHand } from './transaction-at-hand.ts';
 import { formatBranchQualifier } from './transaction-id.ts';
+import type { UsedResource } from './used-resource.ts';
 
 /**
  * The branches of one transaction.
@@ -91,7 +92,7 @@ export class Branches implements BegunBranches {
     invariant(used !== undefined, `endpoint '${request.endpoint}' has said that it uses '${resource.name}'`);
     await used.readiness();
     this.#requireActive();
-    const branch = await resource.begin({
+    const branch = await this.#ask(resource, used, {
       id: { transaction: id, qualifier: formatBranchQualifier(resource.name, this.#ordinal++) },
       isolationLevel: request.isolationLevel,
       idleMsMax: request.timeoutMs + IDLE_MARGIN_MS,
@@ -101,6 +102,18 @@ export class Branches implements BegunBranches {
     // When the transaction ended meanwhile, `rollback` has waited for this begin and ends the branch.
     this.#requireActive();
     return branch;
+  }
+
+  /** Operators see at once that a database cannot be reached, and that it can be again. */
+  async #ask(resource: ResourceManager, used: UsedResource, request: BranchRequest): Promise<Branch> {
+    try {
+      const branch = await resource.begin(request);
+      if (used.trouble !== undefined) used.noteContact(undefined);
+      return branch;
+    } catch (error) {
+      if (isPosthornError(error, 'RESOURCE_UNAVAILABLE')) used.noteContact(error);
+      throw error;
+    }
   }
 
   #requireActive(): void {

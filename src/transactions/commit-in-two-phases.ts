@@ -42,15 +42,21 @@ export async function commitInTwoPhases(
     return;
   }
   failpoint('transaction.committed-before-release');
+  const releasing = release(core, pending);
+  // Where no send waits for it, the record's end is nobody's business but recovery's.
+  if (pending.record.sends.length > 0) await releasing;
+  else core.inBackground(releasing);
+}
+
+async function release(core: CoordinatorCore, pending: PendingTransaction): Promise<void> {
   try {
     await pending.release();
+    failpoint('transaction.released');
   } catch (error) {
     pending.owner = 'recovery';
     core.follow.unitDue();
     core.logger.warn(`Transaction ${pending.id} is committed; what it sent is released later.`, { error });
-    return;
   }
-  failpoint('transaction.released');
 }
 
 async function prepareAll(

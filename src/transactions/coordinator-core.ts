@@ -26,6 +26,7 @@ export class CoordinatorCore {
   readonly resources = new Map<string, UsedResource>();
   readonly follow: FollowUp;
   readonly #stopping = new AbortController();
+  readonly #background = new Set<Promise<void>>();
 
   constructor(options: CoreOptions) {
     this.side = options.side;
@@ -42,6 +43,16 @@ export class CoordinatorCore {
 
   stop(): void {
     this.#stopping.abort();
+  }
+
+  /** For what nobody waits for but `stop`; it never rejects. */
+  inBackground(work: Promise<void>): void {
+    this.#background.add(work);
+    void work.then(() => this.#background.delete(work));
+  }
+
+  async whenBackgroundDone(): Promise<void> {
+    await Promise.all(this.#background);
   }
 
   resourceOf(manager: ResourceManager): UsedResource | undefined {

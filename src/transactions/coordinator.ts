@@ -116,6 +116,7 @@ export class Coordinator implements TransactionCoordinator {
     this.#core.stop();
     await this.#lastUse;
     await this.#recovery.stop();
+    await this.#core.whenBackgroundDone();
     await Promise.all([...this.#cleaners.values()].map((cleaner) => cleaner.stop()));
     await Promise.allSettled([...this.#core.resources.values()].map(({ manager }) => manager.close()));
   }

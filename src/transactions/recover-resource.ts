@@ -15,16 +15,19 @@ import type { ClassifiedBranch, UsedResource, WatchedBranch } from './used-resou
  *
  *     witness ▶ staged: fence ▶ decided: commit ▶ watched sessions: end ▶ scan ▶ orphans, strays: roll back ▶ abort rows ▶ leftovers
  *
+ * - The witness comes first: what is no longer ours is concluded by nobody here. It is the probe too: a database that cannot
+ *   be reached ends the round there, and not after a deadline for each thing that is pending.
  * - Nothing is presumed in a fenced database: no fence is inserted, nothing without a decision is rolled back. What a
  *   decision names is committed all the same; its sends stay held.
  * - Watched sessions are ended before the scan: what it shows then is all that there will ever be of them.
- * - Steps do not wait for each other's success; the first failure is told at the end. A database that cannot be reached ends the round.
+ * - The other steps do not wait for each other's success; the first failure is told at the end.
  *
  * @returns true when something is left to be settled here
  * @throws why the database could not be asked
  */
 export async function recoverResource(core: CoordinatorCore, resource: UsedResource, self: Witness): Promise<boolean> {
-  if (resource.standing !== 'fenced') await resource.contact();
+  if (resource.standing === 'ready') await resource.checkWitness();
+  else if (resource.standing !== 'fenced') await resource.contact();
   const failures: unknown[] = [];
   const step = async (action: () => Promise<void>): Promise<void> => {
     try {
@@ -40,7 +43,6 @@ export async function recoverResource(core: CoordinatorCore, resource: UsedResou
   if (resource.standing === 'ready') {
     await step(async () => void (await clearAbortRows(core, resource)));
     if (!resource.hasCleanedLeftovers) await step(() => cleanLeftovers(core, resource, self));
-    await step(() => resource.checkWitness());
   }
   failpoint('recovery.before-end');
   if (failures.length > 0) throw failures[0];

@@ -95,7 +95,7 @@ export class MysqlBranch implements Branch {
     } catch (error) {
       const kind = judgeOnePhaseCommit(error);
       if (kind === 'refused') await this.rollback();
-      else this.#over('discard');
+      else this.#giveUp();
       return { kind, error: asError(error) };
     }
     this.#over('release');
@@ -117,7 +117,7 @@ export class MysqlBranch implements Branch {
     } catch (error) {
       const kind = judgePrepare(error);
       if (kind === 'no') await this.rollback();
-      else this.#over('discard');
+      else this.#giveUp();
       return { kind, error: asError(error) };
     }
     this.#state = 'prepared';
@@ -217,6 +217,15 @@ export class MysqlBranch implements Branch {
 
   #expect(state: 'ended' | 'prepared'): void {
     invariant(this.#state === state, `a branch is ${state} before this step; this one is ${this.#state}`);
+  }
+
+  /**
+   * Nobody knows what the server has done. Its session may still hold the marker's lock, and would for as long as it may lie
+   * idle: whatever became of the commit, the fence can tell once it is gone. That needs not be waited for here.
+   */
+  #giveUp(): void {
+    this.#over('discard');
+    void this.#parts.endSession(this.session);
   }
 
   #over(what: 'release' | 'discard'): void {

@@ -50,7 +50,7 @@ export class MysqlResourceManager implements ResourceManager {
     this.#io = doors.io ?? nodeIo();
     this.#names = doors.names;
     this.#pool = new ConnectionPool({
-      connectionCountMax: settings.poolSize ?? 1,
+      connectionCountMax: settings.poolSize ?? POOL_SIZE_BEFORE_USE,
       idleMsMax: IDLE_MS_MAX,
       timers: this.#io.timers,
       open: () => this.#open(),
@@ -187,6 +187,8 @@ export interface MysqlDoors {
   readonly names?: Names;
 }
 
+/** Until endpoints say how many branches they may have. */
+const POOL_SIZE_BEFORE_USE = 10;
 const IDLE_MS_MAX = 60_000;
 const IDLE_MARGIN_SECONDS = 30;
 const ACQUIRE_TIMEOUT_MS = 30_000;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { FAILPOINT_REACHED, FAILPOINTS, TRANSFER_FAILPOINTS } from './failpoint.ts';
+import { FAILPOINT_REACHED, FAILPOINTS, TRANSACTION_FAILPOINTS, TRANSFER_FAILPOINTS } from './failpoint.ts';
 
 const PROGRAM = `
   import { failpoint } from '${new URL('./failpoint.ts', import.meta.url).href}';
@@ -38,6 +38,6 @@ describe('failpoint', () => {
     const calls = sources.flatMap((path) =>
       [...readFileSync(path, 'utf8').matchAll(/\bfailpoint\('([^']+)'\)/g)].map((match) => match[1]),
     );
-    assert.deepEqual(calls.sort(), [...FAILPOINTS, ...TRANSFER_FAILPOINTS].sort());
+    assert.deepEqual(calls.sort(), [...FAILPOINTS, ...TRANSFER_FAILPOINTS, ...TRANSACTION_FAILPOINTS].sort());
   });
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { FakeDatabase, Life } from '../../test/support/fake-database.ts';
+import { FakeDatabase } from '../../test/support/fake-database.ts';
+import { Life } from '../../test/support/fake-server.ts';
 import { Endpoint } from '../endpoint/endpoint.ts';
 import { defineCommand, defineEvent } from '../message/define-contract.ts';
 import type { TestEndpointOptions } from './bus-life.ts';

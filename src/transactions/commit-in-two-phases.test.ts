@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CoordinatorStory, message } from '../../test/support/coordinator-story.ts';
-import { FakeDatabase, type RequestName } from '../../test/support/fake-database.ts';
+import { FakeDatabase } from '../../test/support/fake-database.ts';
+import type { RequestName } from '../../test/support/fake-server.ts';
 import { StoreFull } from '../store/errors.ts';
 import { formatBranchQualifier, formatTransactionId } from './transaction-id.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { runModel } from '../../test/support/transaction-model.ts';
 
-const CASES = 300;
+const CASES = 600;
 
 describe('transactions under random faults and deaths', () => {
   test('the queues and every database agree about each message, nothing twice, nothing left behind', async () => {

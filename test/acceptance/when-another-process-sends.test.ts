@@ -6,7 +6,8 @@ import type { QueueManager } from '../../src/queues/queue-manager.ts';
 import { browseAll } from '../support/browse-all.ts';
 import { fixture, startFixture, startPosthorn, temporaryDirectory } from '../support/command-line.ts';
 import { idsIn } from '../support/failed-orders.ts';
-import { FakeDatabase, Life } from '../support/fake-database.ts';
+import { FakeDatabase } from '../support/fake-database.ts';
+import { Life } from '../support/fake-server.ts';
 
 function startWeb(directory: string, count: number, first = 0) {
   return startFixture('web.ts', [String(count), String(first)], { env: { POSTHORN_DIRECTORY: directory } });

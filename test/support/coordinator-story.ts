@@ -13,7 +13,8 @@ import type { ResourceUse } from '../../src/transactions/transaction-coordinator
 import type { ResourceView, TransactionView } from '../../src/transactions/transaction-view.ts';
 import type { Delivery, Receiver } from '../../src/transport/transport.ts';
 import { browseAll } from './browse-all.ts';
-import { type FakeClient, type FakeDatabase, type FakeResource, Life } from './fake-database.ts';
+import type { FakeClient, FakeDatabase, FakeResource } from './fake-database.ts';
+import { Life } from './fake-server.ts';
 
 /** A queue manager in memory with its coordinator, and fake databases that outlive it. */
 export class CoordinatorStory implements AsyncDisposable {

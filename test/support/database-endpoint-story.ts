@@ -1,7 +1,8 @@
 import { enlistAmbient } from '../../src/resources/shared/enlist-ambient.ts';
 import type { Resource } from '../../src/transactions/resource.ts';
 import { EndpointStory } from './endpoint-story.ts';
-import { type FakeClient, FakeDatabase, type FakeResource, Life } from './fake-database.ts';
+import { type FakeClient, FakeDatabase, type FakeResource } from './fake-database.ts';
+import { Life } from './fake-server.ts';
 
 /** Endpoints on a machine in memory, and databases in memory that they take along. */
 export class DatabaseEndpointStory extends EndpointStory {
@@ -27,6 +28,22 @@ export class DatabaseEndpointStory extends EndpointStory {
     for (const database of [this.orders, this.stock]) database.processDied(this.#life);
     this.#life = new Life();
     await super.crash();
+  }
+
+  /** Its server takes its time over every rollback: until the promise that this returns is resolved. */
+  delayRollbacks({ resourceManager }: FakeDatabaseResource<string>): PromiseWithResolvers<void> {
+    const answer = Promise.withResolvers<void>();
+    const begin = resourceManager.begin.bind(resourceManager);
+    resourceManager.begin = async (request) => {
+      const branch = await begin(request);
+      const rollback = branch.rollback.bind(branch);
+      branch.rollback = async () => {
+        await answer.promise;
+        await rollback();
+      };
+      return branch;
+    };
+    return answer;
   }
 
   /** Lets another life of this queue manager write its witness row: our store went back in time, or was copied. */

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { isPosthornError } from '../../src/message/posthorn-error.ts';
+import { StoreSyncFailed } from '../../src/store/errors.ts';
+import type { Unit } from '../../src/store/store.ts';
 import { SimulatedRandom } from '../../src/testing/simulated-random.ts';
 import type { Delivery } from '../../src/transport/transport.ts';
 import { CoordinatorStory, message } from './coordinator-story.ts';
-import { FakeDatabase, type Fault, type Life, type RequestName } from './fake-database.ts';
+import { FakeDatabase } from './fake-database.ts';
+import type { Fault, Life, RequestName } from './fake-server.ts';
 
 /**
  * One seeded run: messages are handled over zero to three databases while requests are lost, refused and held back, databases go
@@ -49,6 +52,10 @@ class Model {
   /** Requests and units until the process dies; undefined: it lives. */
   #stepsToDeath: number | undefined;
   #running = 0;
+  /** The life that came to its end of opening. */
+  #opened: Life | undefined;
+  /** So many units of transactions the store will not write. */
+  #unitsRefused = 0;
 
   constructor(seed: number) {
     this.#random = new SimulatedRandom(seed);
@@ -63,8 +70,12 @@ class Model {
       protocol: this.#random.integer(4) === 0 ? 'twoPhase' : 'auto',
       watcher: {
         opened: async () => undefined,
-        commit: (_unit, commit) => {
+        commit: (unit, commit) => {
           this.#passed();
+          if (this.#unitsRefused > 0 && isOfTransaction(unit)) {
+            this.#unitsRefused--;
+            return Promise.reject(new StoreSyncFailed('EIO'));
+          }
           const answer = commit();
           this.#passed();
           return answer;
@@ -84,6 +95,7 @@ class Model {
   /** Nothing fails any more; everything that waits is handled; everything late arrives. */
   async heal(): Promise<void> {
     this.#stepsToDeath = undefined;
+    this.#unitsRefused = 0;
     for (const database of this.databases) {
       database.forgetFaults();
       database.isDown = false;
@@ -125,7 +137,7 @@ class Model {
   async #step(): Promise<void> {
     await this.#live();
     const database = this.databases[this.#random.integer(Math.max(1, this.databases.length))];
-    switch (this.#random.integer(11)) {
+    switch (this.#random.integer(12)) {
       case 0:
       case 1:
       case 2:
@@ -153,6 +165,9 @@ class Model {
         database?.fail('commitWithMarker', this.#pick(FAULTS));
         for (let count = 0; count < 30; count++) database?.fail('fence', 'lostBefore');
         return;
+      case 10:
+        this.#unitsRefused = 1 + this.#random.integer(2);
+        return;
       default:
         await this.#orDeath(this.#story.machine.advance(this.#random.integer(15_000)));
     }
@@ -160,15 +175,13 @@ class Model {
 
   /** Opens the machine's next process until one is there; it may die while it opens. */
   async #live(): Promise<void> {
-    while (this.#manager === undefined || this.#story.life.isDead) {
+    while (this.#opened === undefined || this.#story.life.isDead) {
       this.#running = 0;
       const opening = this.#story.open();
       await Promise.race([opening, this.#story.life.whenDead]);
-      this.#manager = this.#story.life.isDead ? undefined : this.#story.life;
+      this.#opened = this.#story.life.isDead ? undefined : this.#story.life;
     }
   }
-
-  #manager: Life | undefined;
 
   async #tryHandle(): Promise<boolean> {
     if (this.#story.life.isDead) return false;
@@ -245,6 +258,10 @@ class Model {
     assert.ok(value !== undefined);
     return value;
   }
+}
+
+function isOfTransaction({ operations }: Unit): boolean {
+  return operations.some((operation) => 'key' in operation && operation.key.startsWith('transaction/'));
 }
 
 class HandlerFailed extends Error {}

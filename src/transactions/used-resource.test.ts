@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { branchOf, setupDatabases, witnessOf } from '../../test/support/databases-setup.ts';
+
+const WISH = { reason: 'ticket 4711', by: 'ann' };
+
+describe('a store that went back in time', () => {
+  async function fenced(count = 1) {
+    const { orders, stock, story } = await setupDatabases(count);
+    await story.put('m1');
+    story.kill();
+    const lost = { ...witnessOf(orders), epoch: 9, opening: 'another' };
+    for (const database of story.databases) database.witnesses.set(lost.queueManager, lost);
+    await story.open();
+    return { orders, stock, story, lost };
+  }
+
+  test('is fenced: no branch begins, and the endpoint is told which messages may have been handled', async () => {
+    const { orders, story } = await fenced();
+    await using _ = story;
+    assert.equal(story.use.fenced.length, 1);
+    const [resource] = await story.resourceViews();
+    assert.equal(resource?.state, 'fenced');
+    assert.equal(resource?.mayBeHandledUpTo, story.manager.highestSequence());
+    assert.match(resource?.sentence ?? '', /Epoch 9 stands there .* went back in time .* forget orders/);
+    const transaction = story.begin();
+    await assert.rejects(story.enlist(transaction, 0), { code: 'RESOURCE_FENCED' });
+    assert.ok(!orders.log.includes('begin'));
+    await story.restart();
+    assert.equal(story.use.fenced.length, 1, 'also after a restart');
+  });
+
+  test('presumes nothing: branches without a decision are listed and stay, until an operator ends each', async () => {
+    const { orders, story, lost } = await fenced();
+    await using _ = story;
+    const [one, other] = [branchOf(orders, { ...lost, epoch: 1 }), branchOf(orders, { ...lost, epoch: 9 })];
+    orders.plant(one, ['from one']);
+    orders.plant(other, ['from the other']);
+    await story.machine.advance(300_000);
+    assert.deepEqual(
+      (await story.view()).map(({ state }) => state),
+      ['fenced', 'fenced'],
+    );
+    const idOf = (text: string) => text.slice(0, text.indexOf(':'));
+    await assert.rejects(story.coordinator.act({ ...WISH, action: 'forget', id: idOf(one) }), {
+      code: 'TRANSACTION_ACTION_REFUSED',
+    });
+    await story.coordinator.act({ ...WISH, action: 'commit', id: idOf(one) });
+    await story.coordinator.act({ ...WISH, action: 'abort', id: idOf(other) });
+    assert.deepEqual(orders.rows, ['from one']);
+    assert.deepEqual([...orders.prepared], []);
+    assert.deepEqual(await story.state('operator-action/'), [
+      'operator-action/000000000001',
+      'operator-action/000000000002',
+    ]);
+  });
+
+  test('is accepted by an operator: a new generation, and branches begin again', async () => {
+    const { orders, story, lost } = await fenced();
+    await using _ = story;
+    const old = branchOf(orders, { ...lost, epoch: 1 });
+    orders.plant(old);
+    await assert.rejects(story.coordinator.act({ ...WISH, action: 'forget', id: 'orders', reason: ' ' }), {
+      code: 'REASON_MISSING',
+    });
+    await story.coordinator.act({ ...WISH, action: 'forget', id: 'orders' });
+    assert.deepEqual(story.use.fenced, []);
+    const now = witnessOf(orders);
+    assert.notEqual(now.generation, lost.generation);
+    assert.ok(now.epoch > lost.epoch);
+    assert.equal(await (await story.handle()).done, undefined);
+    assert.deepEqual(orders.rows, ['m1']);
+    await story.machine.advance(120_000);
+    assert.deepEqual([...orders.prepared.keys()], [old], 'nobody here can vouch for that one');
+    await story.restart();
+    assert.deepEqual(story.use.fenced, []);
+  });
+
+  test('with several databases is accepted for each of them', async () => {
+    const { story } = await fenced(2);
+    await using _ = story;
+    assert.equal(story.use.fenced.length, 2);
+    await story.coordinator.act({ ...WISH, action: 'forget', id: 'orders' });
+    assert.equal(story.use.fenced.length, 1);
+    await story.coordinator.act({ ...WISH, action: 'forget', id: 'stock' });
+    assert.deepEqual(story.use.fenced, []);
+    assert.equal(await (await story.handle()).done, undefined);
+    await story.crash();
+    assert.deepEqual(story.use.fenced, []);
+  });
+
+  test('a database that was never fenced, and missed the new generation, follows when it is reached', async () => {
+    const { orders, stock, story } = await setupDatabases(2);
+    await using _ = story;
+    story.kill();
+    orders.witnesses.set(witnessOf(orders).queueManager, { ...witnessOf(orders), epoch: 9, opening: 'another' });
+    await story.open();
+    assert.deepEqual(
+      story.use.fenced.map(({ name }) => name),
+      ['orders'],
+    );
+    stock.isDown = true;
+    await story.coordinator.act({ ...WISH, action: 'forget', id: 'orders' });
+    story.kill();
+    stock.isDown = false;
+    await story.open();
+    assert.deepEqual(story.use.fenced, []);
+    assert.equal(witnessOf(stock).generation, witnessOf(orders).generation);
+  });
+
+  test('a copy that begins while this one runs is found within a minute', async () => {
+    const { orders, story } = await setupDatabases();
+    await using _ = story;
+    const own = witnessOf(orders);
+    orders.witnesses.set(own.queueManager, { ...own, epoch: own.epoch + 1, opening: 'the copy' });
+    await story.machine.advance(61_000);
+    assert.equal(story.use.fenced.length, 1);
+  });
+
+  test('what was staged stays in doubt until an operator says which, or accepts the store', async () => {
+    for (const action of ['commit', 'abort', 'forget'] as const) {
+      const { orders, story } = await setupDatabases();
+      await story.put('m1');
+      orders.fail('commitWithMarker', 'lostBefore');
+      orders.onRequest = (name) => {
+        if (name === 'fence') story.kill();
+      };
+      await story.handle();
+      await story.machine.settle();
+      orders.onRequest = () => undefined;
+      orders.witnesses.set(witnessOf(orders).queueManager, { ...witnessOf(orders), epoch: 9, opening: 'another' });
+      await story.open();
+      await using _ = story;
+      await story.machine.advance(120_000);
+      assert.deepEqual([...orders.markers], [], 'no fence is inserted where nothing may be presumed');
+      const [view] = await story.view();
+      assert.equal(view?.state, 'inDoubt');
+      assert.match(view?.sentence ?? '', /'orders' is fenced, so nothing is concluded/);
+      await story.coordinator.act({ ...WISH, action, id: action === 'forget' ? 'orders' : (view?.id ?? '') });
+      await story.machine.advance(120_000);
+      assert.deepEqual(await story.waiting('out'), action === 'commit' ? ['m1'] : []);
+      assert.deepEqual(await story.waiting('in'), action === 'commit' ? [] : ['m1']);
+      assert.deepEqual(await story.state('transaction/'), []);
+    }
+  });
+});

@@ -40,6 +40,7 @@ export class ResourceStory {
   readonly resource: ResourceManager;
   readonly queueManager = queueManagerField(crypto.randomUUID());
   readonly generation = generationField(crypto.randomUUID());
+  readonly #branches: Branch[] = [];
   #sequence = 0;
 
   private constructor(features: ResourceFeatures, database: EffectsDatabase, resource: ResourceManager) {
@@ -58,13 +59,16 @@ export class ResourceStory {
     if (server === undefined) return undefined;
     const database = await EffectsDatabase.make(server);
     const resource = features.make({ name: 'orders', connectionString: database.url, ...options });
+    const story = new ResourceStory(features, database, resource);
     t.after(async () => {
       database.proxy.thaw();
+      // A test that failed may have left some; closing would wait for them.
+      await Promise.all(story.#branches.map((branch) => branch.rollback()));
       await resource.close();
       await database[Symbol.asyncDispose]();
     });
     await resource.setup.createTables();
-    return new ResourceStory(features, database, resource);
+    return story;
   }
 
   transactionId(epoch = 1): string {
@@ -72,9 +76,11 @@ export class ResourceStory {
     return formatTransactionId({ queueManager, generation, epoch, sequence: ++this.#sequence });
   }
 
-  begin({ transaction = this.transactionId(), ...request }: StoryRequest = {}): Promise<Branch> {
+  async begin({ transaction = this.transactionId(), ...request }: StoryRequest = {}): Promise<Branch> {
     const id = { transaction, qualifier: formatBranchQualifier('orders', 0) };
-    return this.resource.begin({ id, isolationLevel: 'read committed', idleMsMax: 60_000, ...request });
+    const branch = await this.resource.begin({ id, isolationLevel: 'read committed', idleMsMax: 60_000, ...request });
+    this.#branches.push(branch);
+    return branch;
   }
 
   query(branch: Branch, sql: string): Promise<readonly Row[]> {

@@ -23,6 +23,8 @@ export class PostgresConnection implements PoolConnection {
   idleMsMax: number | undefined;
   /** Whether it was used before, so that it may have died in between. */
   wasUsed = false;
+  /** The session reads backslashes in plain quotes as escapes now, so that its statements cannot be told apart by their text. */
+  readsBackslashes = false;
   /** Hears the tag of every command, until it is undefined again. */
   onTag: ((tag: string) => void) | undefined;
   #isUsable = true;
@@ -35,6 +37,9 @@ export class PostgresConnection implements PoolConnection {
     client.on('error', () => this.#gone());
     client.on('end', () => this.#gone());
     client.connection.on('commandComplete', ({ text }: { readonly text: string }) => this.onTag?.(text));
+    client.connection.on('parameterStatus', ({ parameterName, parameterValue }: ParameterStatus) => {
+      if (parameterName === 'standard_conforming_strings') this.readsBackslashes = parameterValue !== 'on';
+    });
     client.connection.on('readyForQuery', ({ status }: { readonly status: string }) => {
       this.transactionStatus = status;
     });
@@ -107,6 +112,12 @@ export class PostgresConnection implements PoolConnection {
     this.#isUsable = false;
     for (const listener of this.#goneListeners.splice(0)) listener();
   }
+}
+
+/** The server tells of some settings whenever they change, by whatever means. */
+interface ParameterStatus {
+  readonly parameterName: string;
+  readonly parameterValue: string;
 }
 
 export interface Answer {

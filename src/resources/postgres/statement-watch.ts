@@ -57,6 +57,8 @@ export class StatementWatch implements StatementGate {
   admit(text: string | undefined): RunningStatement {
     this.#guard.admit();
     if (text === undefined) throw this.#guard.refuse('A query object whose text cannot be read');
+    if (this.#connection.readsBackslashes)
+      throw this.#guard.refuse('A statement after standard_conforming_strings = off');
     const { refused, changesSession, notifies } = judgeStatement(text);
     if (refused !== undefined) throw this.#guard.refuse(refused);
     this.#hasChangedSession ||= changesSession;

@@ -1,48 +1,38 @@
 import type { Io } from '../../io/io.ts';
-import { isPosthornError } from '../../message/posthorn-error.ts';
-import type { Branch, ExamineRequest, ResourceManager } from '../../transactions/resource-manager.ts';
-import {
-  type BranchId,
-  formatBranchQualifier,
-  formatTransactionId,
-  generationField,
-  queueManagerField,
-} from '../../transactions/transaction-id.ts';
-import { connectionProblem } from '../shared/connection-problem.ts';
+import type { ExamineRequest, ResourceInspection, ResourceManager } from '../../transactions/resource-manager.ts';
 import { type Examination, failed, ok, type StepResult, warning } from '../shared/examination.ts';
-import type { GuardedClient } from './guarded-connection.ts';
+import { MARKER_TABLE, WITNESS_TABLE } from '../shared/table-names.ts';
 import { inspectServer } from './inspect-server.ts';
 import type { MysqlConnection } from './mysql-connection.ts';
 import type { MysqlSettings } from './mysql-options.ts';
-import { isTransactional, readTableEngines } from './mysql-tables.ts';
+import { isTransactional, readTableEngines, TABLES_SQL } from './mysql-tables.ts';
+import { PROBE_STEPS, probeTransactions } from './probe-transactions.ts';
 
 /** What is looked at once there is a login, in this order. */
 export const SERVER_STEPS = [
   'version',
+  'prepared transactions',
   'connections',
-  'rights',
+  "Posthorn's tables",
   'tables',
   'durability',
   'clock',
-  'prepare and roll back',
-  'prepare and commit',
+  ...PROBE_STEPS,
 ] as const;
 
 export async function examineServer(examination: Examination, server: ExaminedServer): Promise<void> {
-  const isFit = await examination.step('version', () => examineVersion(server));
+  const inspection = await inspectServer(server.connection);
+  const isFit = await examination.step('version', async () => versionResult(inspection));
+  const canPrepare = await examination.step('prepared transactions', () => examinePrepared(server, inspection));
   await examination.step('connections', () => examineConnections(server));
-  const mayWrite = await examination.step('rights', () => examineRights(server));
-  const hasTables = await examination.step('tables', () => examineTables(server));
+  await examination.step("Posthorn's tables", () => examineOwnTables(server));
+  if (server.request.tables.length === 0) examination.skip('tables', 'none were named');
+  for (const table of server.request.tables) await examination.step('tables', () => examineTable(server, table));
   await examination.step('durability', () => examineDurability(server));
   await examination.step('clock', () => examineClock(server));
-  if (!isFit || !mayWrite || !hasTables) {
-    for (const step of ['prepare and roll back', 'prepare and commit']) {
-      examination.skip(step, 'a step before that it needs failed');
-    }
-    return;
-  }
-  await examination.step('prepare and roll back', () => tell(() => prepareAndRollBack(server)));
-  await examination.step('prepare and commit', () => tell(() => prepareAndCommit(server)));
+  const obstacle = isFit && canPrepare ? await missingTables(server) : 'a step before that it needs failed';
+  if (obstacle === undefined) await probeTransactions(examination, { ...server, tables: server.settings.tableNames });
+  else for (const step of PROBE_STEPS) examination.skip(step, obstacle);
 }
 
 export interface ExaminedServer {
@@ -53,15 +43,25 @@ export interface ExaminedServer {
   readonly request: ExamineRequest;
 }
 
-const CLOCK_MS_MAX = 2000;
+const CLOCK_MS_MAX = 30_000;
 /** Beside the branches: recovery, the look at silent sessions, setup. */
 const SPARE_CONNECTIONS = 3;
 
-async function examineVersion({ connection }: ExaminedServer): Promise<StepResult> {
-  const { server, markerObstacle, twoPhaseObstacle } = await inspectServer(connection);
-  const obstacle = markerObstacle ?? twoPhaseObstacle;
-  if (obstacle !== undefined) return failed(obstacle.what, obstacle.mend);
-  return ok(`${server}; XA transactions are on, and as many as fit may be prepared`);
+function versionResult({ server, markerObstacle }: ResourceInspection): StepResult {
+  return markerObstacle === undefined ? ok(server) : failed(`${server}: ${markerObstacle.what}`, markerObstacle.mend);
+}
+
+async function examinePrepared(
+  { connection }: ExaminedServer,
+  { markerObstacle, twoPhaseObstacle }: ResourceInspection,
+): Promise<StepResult> {
+  // What stands against both was told with the version.
+  if (twoPhaseObstacle !== undefined && markerObstacle === undefined) {
+    return failed(twoPhaseObstacle.what, twoPhaseObstacle.mend);
+  }
+  if (markerObstacle !== undefined) return { outcome: 'skipped', text: 'the server cannot take part' };
+  const { length } = await connection.ask('xa recover');
+  return ok(`as many as are wanted may be prepared; ${length} are, by whomever`);
 }
 
 async function examineConnections({ connection, request }: ExaminedServer): Promise<StepResult> {
@@ -75,33 +75,29 @@ async function examineConnections({ connection, request }: ExaminedServer): Prom
     : failed(text, `Set max_connections to ${needed} at least, or lower the concurrency.`);
 }
 
-async function examineRights({ resource, settings }: ExaminedServer): Promise<StepResult> {
-  try {
-    await resource.setup.createTables();
-    await resource.recovery.scan();
-    return ok('the login may write its tables, and list prepared branches');
-  } catch (error) {
-    if (!isPosthornError(error)) return failed(connectionProblem(error), 'See what the server says of it.');
-    if (settings.tables === 'expect') return failed("Posthorn's two tables are not there", error.mend);
-    return failed("the login may not make Posthorn's two tables", error.mend);
-  }
+async function examineOwnTables({ connection, settings }: ExaminedServer): Promise<StepResult> {
+  const found = await readTableEngines(connection, [MARKER_TABLE, WITNESS_TABLE]);
+  if (found.length === 2) return ok('they are there');
+  const mend = `Have somebody who may run this there:\n${TABLES_SQL}`;
+  if (settings.tables === 'expect') return failed('they are missing', mend);
+  return ok('they are not there yet, and are made at the first start');
 }
 
-async function examineTables({ connection, settings, request }: ExaminedServer): Promise<StepResult> {
-  const found = await readTableEngines(connection, request.tables);
-  const missing = request.tables.filter(
-    (table) => !found.some(({ name }) => name.toLowerCase() === table.toLowerCase()),
+async function missingTables({ connection }: ExaminedServer): Promise<string | undefined> {
+  const found = await readTableEngines(connection, [MARKER_TABLE]);
+  return found.length === 1 ? undefined : "Posthorn's tables are made at the first start";
+}
+
+async function examineTable({ connection, settings }: ExaminedServer, table: string): Promise<StepResult> {
+  const [found] = await readTableEngines(connection, [table]);
+  if (found === undefined) {
+    return failed(`'${table}' is not in database '${settings.login.database}'`, 'Correct its name, or make it.');
+  }
+  if (isTransactional(found.engine)) return ok(`'${table}' takes part in transactions (${found.engine})`);
+  return failed(
+    `'${table}' is kept by the engine ${found.engine}, in which what was written stays after a rollback`,
+    `Run: ALTER TABLE ${table} ENGINE = InnoDB;`,
   );
-  if (missing.length > 0) {
-    return failed(`${missing.join(', ')} is not in ${settings.login.database}`, 'Correct the names of the tables.');
-  }
-  const wrong = found.filter(({ engine }) => !isTransactional(engine));
-  if (wrong.length > 0) {
-    const all = wrong.map(({ name, engine }) => `${name} (${engine})`).join(', ');
-    const mend = wrong.map(({ name }) => `ALTER TABLE ${name} ENGINE = InnoDB;`).join(' ');
-    return failed(`what is written stays after a rollback in ${all}`, `Run: ${mend}`);
-  }
-  return ok(found.length === 0 ? 'none were named' : `${found.map(({ name }) => name).join(', ')}: transactional`);
 }
 
 /** What a server says it has committed, and forgets when the power fails, would be there in the queues alone. */
@@ -126,75 +122,7 @@ async function examineClock({ connection, io }: ExaminedServer): Promise<StepRes
   const hereMs = (beforeMs + io.clock.wallNowMs()) / 2;
   const aheadMs = Math.round(Number(row?.seconds) * 1000 - hereMs);
   const text = `the server's clock is ${Math.abs(aheadMs)} ms ${aheadMs < 0 ? 'behind' : 'ahead of'} this machine's`;
-  return Math.abs(aheadMs) <= CLOCK_MS_MAX ? ok(text) : warning(text, 'Let both take the time from one source (NTP).');
-}
-
-/** Written, prepared, found by a scan, rolled back on its own connection, and gone. */
-async function prepareAndRollBack(server: ExaminedServer): Promise<StepResult> {
-  const branch = await preparedBranch(server);
-  const scanned = await server.resource.recovery.scan();
-  const isListed = scanned.some(({ id }) => id?.transaction === branch.id.transaction);
-  const answer = await branch.finish('rollback');
-  if (!isListed) return failed('a prepared branch was not listed by XA RECOVER', 'See which rights the login lacks.');
-  if (answer.kind !== 'done') return failed(`it could not be rolled back: ${answer.answer}`, byHand(branch.id));
-  return ok('a row was written, prepared, listed and rolled back');
-}
-
-/** Prepared on one connection and committed by recovery on another, which first ends the one that prepared (finding F2). */
-async function prepareAndCommit(server: ExaminedServer): Promise<StepResult> {
-  const { recovery } = server.resource;
-  const branch = await preparedBranch(server);
-  const request = { id: branch.id, direction: 'commit', evidence: branch.evidence(), mayHaveFinished: false } as const;
-  let answer = await recovery.finish(request);
-  for (let again = 0; again < FINISH_AGAIN && answer.kind === 'again'; again++) answer = await recovery.finish(request);
-  // Its connection is gone; this gives its place in the pool back.
-  await branch.rollback();
-  if (answer.kind !== 'done') {
-    return failed(`another connection could not commit it: ${answer.answer}`, byHand(branch.id));
-  }
-  await recovery.deleteMarkers([branch.id.transaction]);
-  return ok('a row was written, prepared, and committed by another connection');
-}
-
-const FINISH_AGAIN = 5;
-
-async function preparedBranch({ resource, settings, io }: ExaminedServer): Promise<Branch> {
-  const branch = await resource.begin({
-    id: examinedId(io, resource),
-    isolationLevel: 'read committed',
-    idleMsMax: 60_000,
-  });
-  const client = branch.client as GuardedClient;
-  await client.query(`insert into ${settings.tableNames.marker} (id, outcome) values (?, 'd')`, [
-    branch.id.transaction,
-  ]);
-  await branch.end();
-  const vote = await branch.prepare();
-  if (vote.kind === 'yes') return branch;
-  await branch.rollback();
-  throw vote.error;
-}
-
-/** Of a queue manager that does not exist: whoever finds it, should we die here, sees a foreign branch. */
-function examinedId({ random }: Io, resource: ResourceManager): BranchId {
-  const transaction = formatTransactionId({
-    queueManager: queueManagerField(random.uuid()),
-    generation: generationField(random.uuid()),
-    epoch: 1,
-    sequence: 1,
-  });
-  return { transaction, qualifier: formatBranchQualifier(resource.name, 0) };
-}
-
-function byHand({ transaction, qualifier }: BranchId): string {
-  return `Look at XA RECOVER; it can be ended by hand: XA ROLLBACK '${transaction}','${qualifier}',1`;
-}
-
-async function tell(run: () => Promise<StepResult>): Promise<StepResult> {
-  try {
-    return await run();
-  } catch (error) {
-    const mend = isPosthornError(error) ? error.mend : 'See what the server says of it.';
-    return failed(connectionProblem(error), mend);
-  }
+  return Math.abs(aheadMs) <= CLOCK_MS_MAX
+    ? ok(text)
+    : warning(text, 'Set both by NTP: ages in lists are wrong meanwhile.');
 }

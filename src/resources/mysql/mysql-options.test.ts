@@ -49,6 +49,7 @@ test('a wrong option is told by its name, and no text holds the password', () =>
     [{ name: 'a', connectionString: `${url}?ssl=perhaps` }, /'connectionString'/],
     [{ name: 'a', connectionString: `postgres://app:${secret}@db/shop` }, /'connectionString'/],
     [{ name: 'a', connectionString: `${secret} is no URL` }, /'connectionString'/],
+    [{ name: 'a', connectionString: `mysql://app:${secret}%@db/shop` }, /'connectionString'/],
     [{ name: 'a', connectionString: '' }, /'connectionString'/],
     [{ name: 'a', connectionString: `mysql://app:${secret}@db` }, /'database' is missing/],
     [{ name: 'a', connectionString: 'mysql://db/shop' }, /'user' is missing/],

@@ -165,13 +165,17 @@ interface MysqlLoginText {
 }
 
 function parseUrl(text: unknown): URL {
-  const url = typeof text === 'string' ? URL.parse(text) : null;
+  const url = typeof text === 'string' && isDecodable(text) ? URL.parse(text) : null;
   if (url === null || !['mysql:', 'mariadb:'].includes(url.protocol))
     throw connectionStringOption('is not a URL of a database');
   for (const name of url.searchParams.keys()) {
     if (!URL_PARAMETERS.includes(name)) throw InvalidOption.unknown(`connectionString?${name}`, URL_PARAMETERS);
   }
   return url;
+}
+
+function isDecodable(text: string): boolean {
+  return !/%(?![0-9a-f]{2})/i.test(text);
 }
 
 function connectionStringOption(why: string): InvalidOption {

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
-import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
+import { test } from 'node:test';
+import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import {
   BRANCH_ROLLED_BACK,
-  DEADLOCK,
   DUPLICATE_KEY,
   judgeFinish,
   judgeOnePhaseCommit,
@@ -14,7 +13,8 @@ import {
   WRONG_BRANCH_STATE,
 } from '../../src/resources/mysql/answers.ts';
 import { startMariadb } from '../../tools/databases/start-mariadb.ts';
-import { type FreshDatabase, freshDatabase, requireMariadb } from '../support/test-databases.ts';
+import { requireMariadb } from '../support/test-databases.ts';
+import { errorOf, failureOf, MysqlBench, numberOf } from './mysql-bench.ts';
 
 /*
  * The table of answers (guarantees-and-faults.md 4.5), row by row, without any of our own code between us and the server:
@@ -22,7 +22,7 @@ import { type FreshDatabase, freshDatabase, requireMariadb } from '../support/te
  */
 
 test('MariaDB measured: XA START in a local transaction is answered 1400, and with an id in use 1440', async (t) => {
-  await using bench = await Bench.begin(t);
+  await using bench = await MysqlBench.begin(t);
   if (bench === undefined) return;
   const [one, two] = [await bench.open(), await bench.open()];
   await one.query('begin');
@@ -35,7 +35,7 @@ test('MariaDB measured: XA START in a local transaction is answered 1400, and wi
 });
 
 test('MariaDB measured: COMMIT, ROLLBACK, BEGIN and DDL in a branch are answered 1399, and the branch lives on', async (t) => {
-  await using bench = await Bench.begin(t);
+  await using bench = await MysqlBench.begin(t);
   if (bench === undefined) return;
   const session = await bench.open();
   await session.query(`xa start ${bench.xid('a')}`);
@@ -50,7 +50,7 @@ test('MariaDB measured: COMMIT, ROLLBACK, BEGIN and DDL in a branch are answered
 });
 
 test('MariaDB measured: after 1062, and after 1205, the transaction is alive, and a commit commits the rest of it', async (t) => {
-  await using bench = await Bench.begin(t);
+  await using bench = await MysqlBench.begin(t);
   if (bench === undefined) return;
   const [session, other] = [await bench.open(), await bench.open()];
   await session.query(`xa start ${bench.xid('a')}`);
@@ -67,7 +67,7 @@ test('MariaDB measured: after 1062, and after 1205, the transaction is alive, an
 });
 
 test('MariaDB measured: after 1213 XA END and XA PREPARE are answered 1399, and XA ROLLBACK ends it', async (t) => {
-  await using bench = await Bench.begin(t);
+  await using bench = await MysqlBench.begin(t);
   if (bench === undefined) return;
   const { victim, name, settled } = await bench.deadlock();
   assert.equal(await errorOf(victim, `xa end ${bench.xid(name)}`), WRONG_BRANCH_STATE);
@@ -79,7 +79,7 @@ test('MariaDB measured: after 1213 XA END and XA PREPARE are answered 1399, and 
 });
 
 test('MariaDB measured: after 1213 XA COMMIT ONE PHASE is answered 1614, which ends it', async (t) => {
-  await using bench = await Bench.begin(t);
+  await using bench = await MysqlBench.begin(t);
   if (bench === undefined) return;
   const { victim, name, settled } = await bench.deadlock();
   const error = await failureOf(victim, `xa commit ${bench.xid(name)} one phase`);
@@ -90,7 +90,7 @@ test('MariaDB measured: after 1213 XA COMMIT ONE PHASE is answered 1614, which e
 });
 
 test('MariaDB measured: while its owner is connected a prepared branch is listed, and unknown (1397) to everybody else', async (t) => {
-  await using bench = await Bench.begin(t);
+  await using bench = await MysqlBench.begin(t);
   if (bench === undefined) return;
   const [owner, other] = [await bench.open(), await bench.open()];
   await bench.prepare(owner, 'a', 'insert into t values (1, 1)');
@@ -113,7 +113,7 @@ test('MariaDB measured: while its owner is connected a prepared branch is listed
 });
 
 test('MariaDB measured: a prepared branch without a change is answered 1402 by another session, in both directions', async (t) => {
-  await using bench = await Bench.begin(t);
+  await using bench = await MysqlBench.begin(t);
   if (bench === undefined) return;
   await bench.outside.query('insert into t values (1, 1)');
   const other = await bench.open();
@@ -133,7 +133,7 @@ test('MariaDB measured: a prepared branch without a change is answered 1402 by a
 });
 
 test('MariaDB measured: a row that was inserted and deleted is a change, and another session commits it with OK', async (t) => {
-  await using bench = await Bench.begin(t);
+  await using bench = await MysqlBench.begin(t);
   if (bench === undefined) return;
   const [owner, other] = [await bench.open(), await bench.open()];
   await bench.prepare(owner, 'a', 'insert into t values (1, 1)', 'delete from t where id = 1');
@@ -143,7 +143,7 @@ test('MariaDB measured: a row that was inserted and deleted is a change, and ano
 });
 
 test('MariaDB measured: ONE PHASE of a prepared branch is refused, and the branch stays prepared', async (t) => {
-  await using bench = await Bench.begin(t);
+  await using bench = await MysqlBench.begin(t);
   if (bench === undefined) return;
   const owner = await bench.open();
   await bench.prepare(owner, 'a', 'insert into t values (1, 1)');
@@ -154,7 +154,7 @@ test('MariaDB measured: ONE PHASE of a prepared branch is refused, and the branc
 });
 
 test('MariaDB measured: an id of 65 bytes is a syntax error (1064), one of 64 is not', async (t) => {
-  await using bench = await Bench.begin(t);
+  await using bench = await MysqlBench.begin(t);
   if (bench === undefined) return;
   const session = await bench.open();
   const longest = bench.name.padEnd(64, 'x');
@@ -165,7 +165,7 @@ test('MariaDB measured: an id of 65 bytes is a syntax error (1064), one of 64 is
 });
 
 test('MariaDB measured: the format number is ignored when a branch is looked for', async (t) => {
-  await using bench = await Bench.begin(t);
+  await using bench = await MysqlBench.begin(t);
   if (bench === undefined) return;
   const owner = await bench.open();
   await owner.query(`xa start '${bench.name}','a',7`);
@@ -177,7 +177,7 @@ test('MariaDB measured: the format number is ignored when a branch is looked for
 });
 
 test('MariaDB measured: what was written into a table of MyISAM survives a rollback', async (t) => {
-  await using bench = await Bench.begin(t);
+  await using bench = await MysqlBench.begin(t);
   if (bench === undefined) return;
   await bench.outside.query('create table m (id int primary key) engine = MyISAM');
   const session = await bench.open();
@@ -189,7 +189,7 @@ test('MariaDB measured: what was written into a table of MyISAM survives a rollb
 });
 
 test('MariaDB measured: a number of a session that is gone is answered 1094 by KILL, and its list has no such row', async (t) => {
-  await using bench = await Bench.begin(t);
+  await using bench = await MysqlBench.begin(t);
   if (bench === undefined) return;
   const session = await bench.open();
   const id = session.threadId;
@@ -206,7 +206,7 @@ test('MariaDB measured: a number of a session that is gone is answered 1094 by K
 });
 
 test('MariaDB measured: the reading of a server’s start is the same in all sessions, whatever they do to their clock', async (t) => {
-  await using bench = await Bench.begin(t);
+  await using bench = await MysqlBench.begin(t);
   if (bench === undefined) return;
   const sql = `select cast(unix_timestamp() as signed) - cast(cast(variable_value as unsigned) as signed) as start
     from information_schema.global_status where variable_name = 'UPTIME'`;
@@ -221,7 +221,7 @@ test('MariaDB measured: the reading of a server’s start is the same in all ses
 });
 
 test('MariaDB measured: reading leaves the counters of writes alone, and each write moves them', async (t) => {
-  await using bench = await Bench.begin(t);
+  await using bench = await MysqlBench.begin(t);
   if (bench === undefined) return;
   const session = await bench.open();
   const counters = async (): Promise<string> => {
@@ -282,121 +282,3 @@ test('MariaDB measured: a kill of the server, and a stop in good order, keep pre
   assert.equal(row?.v, 3);
   await last.end();
 });
-
-/** A database with a table `t`, sessions on it, and ids that nobody else uses. */
-class Bench implements AsyncDisposable {
-  readonly #database: FreshDatabase;
-  readonly #sessions: Connection[] = [];
-  readonly outside: Connection;
-  readonly name: string;
-
-  private constructor(database: FreshDatabase, outside: Connection) {
-    this.#database = database;
-    this.outside = outside;
-    this.name = database.name;
-  }
-
-  static async begin(t: TestContext): Promise<Bench | undefined> {
-    const server = requireMariadb(t);
-    if (server === undefined) return undefined;
-    const database = await freshDatabase(server);
-    const outside = await createConnection(database.connectionString);
-    await outside.query('create table t (id int primary key, v int) engine = InnoDB');
-    return new Bench(database, outside);
-  }
-
-  xid(branch: string): string {
-    return `'${this.name}','${branch}',1`;
-  }
-
-  async open(): Promise<Connection> {
-    const session = await createConnection(this.#database.connectionString);
-    session.on('error', () => undefined);
-    this.#sessions.push(session);
-    return session;
-  }
-
-  async prepare(session: Connection, branch: string, ...statements: readonly string[]): Promise<void> {
-    await session.query(`xa start ${this.xid(branch)}`);
-    for (const statement of statements) await session.query(statement);
-    await session.query(`xa end ${this.xid(branch)}`);
-    await session.query(`xa prepare ${this.xid(branch)}`);
-  }
-
-  async rollBack(session: Connection, branch: string): Promise<void> {
-    await session.query(`xa end ${this.xid(branch)}`);
-    await session.query(`xa rollback ${this.xid(branch)}`);
-  }
-
-  /** Two branches wait for each other, and the server has chosen its victim. */
-  async deadlock() {
-    await this.outside.query('insert into t values (1, 1), (2, 2)');
-    const [one, two] = [await this.open(), await this.open()];
-    await one.query(`xa start ${this.xid('one')}`);
-    await two.query(`xa start ${this.xid('two')}`);
-    await one.query('update t set v = 5 where id = 1');
-    await two.query('update t set v = 5 where id = 2');
-    const first = errorOf(one, 'update t set v = 6 where id = 2');
-    const second = errorOf(two, 'update t set v = 6 where id = 1');
-    const victimIsOne = await Promise.race([
-      first.then((error) => error === DEADLOCK),
-      second.then((error) => error !== DEADLOCK),
-    ]);
-    const settled = async (): Promise<void> => {
-      assert.deepEqual(await Promise.all([first, second]), victimIsOne ? [DEADLOCK, undefined] : [undefined, DEADLOCK]);
-      await this.rollBack(victimIsOne ? two : one, victimIsOne ? 'two' : 'one');
-    };
-    return victimIsOne ? { victim: one, name: 'one', settled } : { victim: two, name: 'two', settled };
-  }
-
-  /** Branches of this bench that are prepared. */
-  async listed(): Promise<string[]> {
-    const [rows] = await this.outside.query<RowDataPacket[]>('xa recover');
-    const texts = rows.map((row) => String(row.data));
-    return texts.filter((text) => text.startsWith(this.name)).map((text) => text.slice(this.name.length));
-  }
-
-  /** The owner is gone, and the server takes a moment to see it: until then the branch is unknown, and listed. */
-  async untilOwnerless<Result>(branch: string, attempt: () => Promise<Result>): Promise<Result> {
-    for (;;) {
-      assert.ok((await this.listed()).includes(branch));
-      try {
-        const result = await attempt();
-        if (numberOf(result) !== UNKNOWN_BRANCH) return result;
-      } catch (error) {
-        if (numberOf(error) !== UNKNOWN_BRANCH) throw error;
-      }
-    }
-  }
-
-  async items(): Promise<number[]> {
-    const [rows] = await this.outside.query<RowDataPacket[]>('select id from t order by id');
-    return rows.map((row) => row.id);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const session of this.#sessions) session.destroy();
-    for (const branch of await this.listed()) {
-      await this.untilOwnerless(branch, () => failureOf(this.outside, `xa rollback ${this.xid(branch)}`));
-    }
-    await this.outside.end();
-    await this.#database[Symbol.asyncDispose]();
-  }
-}
-
-async function failureOf(session: Connection, sql: string): Promise<unknown> {
-  try {
-    await session.query(sql);
-    return undefined;
-  } catch (error) {
-    return error;
-  }
-}
-
-async function errorOf(session: Connection, sql: string): Promise<number | undefined> {
-  return numberOf(await failureOf(session, sql));
-}
-
-function numberOf(error: unknown): number | undefined {
-  return typeof error === 'object' && error !== null && 'errno' in error ? Number(error.errno) : undefined;
-}

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import mysqlDriver from 'mysql2';
 import type { RowDataPacket } from 'mysql2/promise';
 import type { GuardedClient } from '../../src/resources/mysql/guarded-connection.ts';
 import { type BranchAndClient, MysqlStory } from './mysql-story.ts';
@@ -266,3 +267,20 @@ function guarded(client: BranchAndClient['client']): import('mysql2').Connection
   const { connection } = client as unknown as GuardedClient;
   return connection as unknown as import('mysql2').Connection;
 }
+
+test('MariaDB: a command of the driver that was made beforehand is refused, and what is no statement fails', async (t) => {
+  await using story = await MysqlStory.begin(t);
+  if (story === undefined) return;
+  const made = Reflect.apply(mysqlDriver.Connection.createQuery, undefined, [
+    'select 1',
+    () => undefined,
+    undefined,
+    {},
+  ]);
+  for (const wrong of [made, undefined, 5, {}]) {
+    const { branch, client } = await story.branch();
+    await assert.rejects(async () => client.query(wrong as string));
+    await assert.rejects(branch.end());
+    await branch.rollback();
+  }
+});

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { PoolConnection } from 'mysql2/promise';
+import { asError } from '../../transactions/as-error.ts';
 import type { BranchGuard } from '../shared/branch-guard.ts';
 import type { BranchStatements, StartedStatement } from './branch-statements.ts';
 import type { MysqlConnection } from './mysql-connection.ts';
@@ -130,6 +131,8 @@ export class GuardedConnection extends EventEmitter {
     const callback = typeof last === 'function' ? (last as Callback) : undefined;
     let statement: StartedStatement;
     try {
+      // Nobody could watch it: its callback is its own.
+      if (given[0] instanceof EventEmitter) throw this.#parts.guard.refuse('A command that was made beforehand');
       statement = this.#parts.statements.start(text);
     } catch (error) {
       if (callback === undefined || !(error instanceof Error)) throw error;
@@ -142,7 +145,7 @@ export class GuardedConnection extends EventEmitter {
       return this.#raw[method](...given.slice(0, -1), told);
     } catch (error) {
       // The driver refused the arguments: nothing was sent.
-      statement.failed(error instanceof Error ? error : new TypeError(String(error)));
+      statement.failed(asError(error));
       throw error;
     }
   }
@@ -305,12 +308,10 @@ interface GuardedStatement {
 
 function ignore(): void {}
 
-/** The statement of a text or of `{ sql, … }`. A command made beforehand has a callback of its own, which nobody could watch. */
+/** The statement of a text or of `{ sql, … }`; for anything else the driver has an error of its own. */
 function textOf(given: unknown): string {
   if (typeof given === 'string') return given;
-  const isOptions = typeof given === 'object' && given !== null && !(given instanceof EventEmitter);
-  if (isOptions && 'sql' in given && typeof given.sql === 'string') return given.sql;
-  throw new TypeError('A statement is a text, or an object with one as its member sql.');
+  return typeof given === 'object' && given !== null && 'sql' in given ? String(given.sql) : '';
 }
 
 /** The driver may tell a command twice that its connection broke. */

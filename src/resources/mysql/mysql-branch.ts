@@ -1,4 +1,5 @@
 import { invariant } from '../../message/posthorn-error.ts';
+import { asError } from '../../transactions/as-error.ts';
 import type {
   Branch,
   BranchEvidence,
@@ -254,7 +255,3 @@ export interface BranchParts {
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new TypeError(String(error));
-}

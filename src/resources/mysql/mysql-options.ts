@@ -1,5 +1,5 @@
-import { isIP } from 'node:net';
 import type { SslOptions } from 'mysql2';
+import { ipAddress } from '../../io/ip-address.ts';
 import { InvalidOption } from '../../message/errors.ts';
 import type { ResourceTarget } from '../../transactions/resource-manager.ts';
 import type { StatementErrors } from '../shared/branch-guard.ts';
@@ -185,7 +185,7 @@ function connectionStringOption(why: string): InvalidOption {
 function readSsl(ssl: boolean | SslOptions | undefined, host: string): SslOptions | undefined {
   if (ssl === undefined || ssl === false) return undefined;
   // Certificates name machines; the driver compares them with names only.
-  return { rejectUnauthorized: true, verifyIdentity: isIP(host) === 0, ...(ssl === true ? {} : ssl) };
+  return { rejectUnauthorized: true, verifyIdentity: ipAddress(host) === undefined, ...(ssl === true ? {} : ssl) };
 }
 
 function isObject(value: unknown): boolean {

@@ -1,10 +1,10 @@
-import { failpoint } from '../io/failpoint.ts';
 import type { Io } from '../io/io.ts';
 import { type Logger, silentLogger } from '../io/logger.ts';
-import { invariant } from '../message/posthorn-error.ts';
 import { CoordinatorCore, type FollowUp } from './coordinator-core.ts';
 import { CoordinatorRecords } from './coordinator-records.ts';
 import type { DistributedTransaction, TransactionRequest } from './distributed-transaction.ts';
+import { Epochs } from './epochs.ts';
+import { TRANSACTIONS_OF_AN_EPOCH } from './limits.ts';
 import { LiveTransaction } from './live-transaction.ts';
 import { MarkerCleaner } from './marker-cleaner.ts';
 import { OperatorActions } from './operator-actions.ts';
@@ -13,8 +13,6 @@ import { Recovery } from './recovery.ts';
 import type { ResourceManager, Witness } from './resource-manager.ts';
 import { checkUse, ResourceUses } from './resource-uses.ts';
 import type { ResourceUse, TransactionCoordinator, UseRequest } from './transaction-coordinator.ts';
-import { formatTransactionId, generationField, queueManagerField } from './transaction-id.ts';
-import type { CoordinatorRecord } from './transaction-record.ts';
 import type { OperatorWish, TransactionPage, TransactionView, ViewRequest } from './transaction-view.ts';
 import type { UsedResource } from './used-resource.ts';
 import { Views } from './view.ts';
@@ -32,33 +30,33 @@ import { Views } from './view.ts';
 export class Coordinator implements TransactionCoordinator {
   readonly #core: CoordinatorCore;
   readonly #records: CoordinatorRecords;
+  readonly #epochs: Epochs;
   readonly #recovery: Recovery;
   readonly #uses: ResourceUses;
   readonly #views: Views;
   readonly #actions: OperatorActions;
   readonly #cleaners = new Map<ResourceManager, MarkerCleaner>();
-  #witness: Witness | undefined;
-  #hasAccepted = false;
-  #lastSequence = 0;
-  #starting: Promise<void> | undefined;
   /** Endpoints start one after the other: what they need of a database adds up. */
   #lastUse: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | undefined;
 
-  constructor({ side, io, logger = silentLogger }: CoordinatorOptions) {
+  constructor(options: CoordinatorOptions) {
+    const { side, io, logger = silentLogger } = options;
     this.#records = new CoordinatorRecords(side.store);
     const core = new CoordinatorCore({ side, io, logger, records: this.#records, follow: this.#makeFollowUp() });
     this.#core = core;
-    this.#recovery = new Recovery(core, () => this.#self());
+    this.#epochs = new Epochs(core, options.transactionsOfAnEpoch ?? TRANSACTIONS_OF_AN_EPOCH);
+    this.#recovery = new Recovery(core, () => this.#epochs.witness);
     this.#views = new Views(core);
     this.#uses = new ResourceUses({
       core,
       recovery: this.#recovery,
       owner: {
-        witness: () => this.#self(),
+        witness: () => this.#epochs.witness,
+        overdue: () => this.#epochs.overdue(),
         fenceOf: (resource) => this.#records.fences.get(resource),
         fence: (resource, found) => this.#fence(resource, found),
-        wasOurs: (found) => this.#wasOurs(found),
+        wasOurs: (found) => this.#epochs.wasOurs(found),
         changed: () => this.#uses.changed(),
       },
       viewOf: (resource) => this.#views.resourceView(resource),
@@ -77,7 +75,9 @@ export class Coordinator implements TransactionCoordinator {
   async use(request: UseRequest): Promise<ResourceUse> {
     checkUse(request);
     const use = this.#lastUse.then(async () => {
-      await this.#start();
+      await this.#epochs.start();
+      // Second units that were due when the process before this one ended.
+      this.#recovery.unitDue();
       return this.#uses.add(request);
     });
     this.#lastUse = use.catch(() => {
@@ -87,9 +87,7 @@ export class Coordinator implements TransactionCoordinator {
   }
 
   begin(request: TransactionRequest): DistributedTransaction {
-    const { queueManager, generation, epoch } = this.#self();
-    const id = formatTransactionId({ queueManager, generation, epoch, sequence: ++this.#lastSequence });
-    return new LiveTransaction(this.#core, id, request);
+    return new LiveTransaction(this.#core, this.#epochs.nextId(), request);
   }
 
   async list(request: ViewRequest): Promise<TransactionPage> {
@@ -121,44 +119,8 @@ export class Coordinator implements TransactionCoordinator {
     await Promise.allSettled([...this.#core.resources.values()].map(({ manager }) => manager.close()));
   }
 
-  #self(): Witness {
-    invariant(this.#witness !== undefined, 'a coordinator has an epoch before its first transaction');
-    return this.#witness;
-  }
-
-  #start(): Promise<void> {
-    this.#starting ??= this.#tryStart().catch((error: unknown) => {
-      this.#starting = undefined;
-      throw error;
-    });
-    return this.#starting;
-  }
-
-  async #tryStart(): Promise<void> {
-    const { side, io } = this.#core;
-    await this.#records.read();
-    await side.ready();
-    const before = this.#records.coordinator;
-    failpoint('recovery.before-epoch');
-    await this.#records.writeCoordinator({
-      ...before,
-      generation: before?.generation ?? generationField(io.random.uuid()),
-      epoch: (before?.epoch ?? 0) + 1,
-    });
-    failpoint('recovery.after-epoch');
-    this.#takeWitness(io.random.uuid());
-    this.#recovery.unitDue();
-  }
-
-  #takeWitness(opening: string): void {
-    const record = this.#records.coordinator;
-    invariant(record !== undefined, 'the epoch is durable before the witness is taken');
-    const queueManager = queueManagerField(this.#core.side.storeId);
-    this.#witness = { queueManager, generation: record.generation, epoch: record.epoch, opening };
-  }
-
   async #fence(resource: string, found: Witness): Promise<void> {
-    const { generation, epoch } = this.#self();
+    const { generation, epoch } = this.#epochs.witness;
     const { side, io, logger } = this.#core;
     await this.#records.writeFence({
       resource,
@@ -173,29 +135,10 @@ export class Coordinator implements TransactionCoordinator {
     );
   }
 
-  #wasOurs(found: Witness): boolean {
-    const previous = this.#records.coordinator?.previous;
-    if (previous === undefined || previous.generation !== found.generation) return false;
-    return found.epoch < previous.epoch || (found.epoch === previous.epoch && found.opening === previous.opening);
-  }
-
-  /**
-   * An operator says that this store stands as it is. It gets a new generation: branches of the life that it has forgotten
-   * stay fenced. Databases that are ours still follow, now or when they are reached.
-   */
+  /** An operator accepts this store for a fenced database. Databases that are ours still follow, now or when they are reached. */
   async #accept(resource: UsedResource): Promise<void> {
     const fence = this.#records.fences.get(resource.name);
-    const before = this.#self();
-    if (!this.#hasAccepted && fence !== undefined) {
-      const accepted: CoordinatorRecord = {
-        generation: generationField(this.#core.io.random.uuid()),
-        epoch: Math.max(fence.found.epoch, before.epoch) + 1,
-        previous: { generation: before.generation, epoch: before.epoch, opening: before.opening },
-      };
-      await this.#records.writeCoordinator(accepted);
-      this.#takeWitness(before.opening);
-      this.#hasAccepted = true;
-    }
+    if (fence !== undefined) await this.#epochs.accept(fence.found.epoch);
     await resource.accept(() => this.#records.deleteFence(resource.name));
     for (const other of this.#core.resources.values()) if (other !== resource) this.#recovery.lookAt(other);
     this.#recovery.unitDue();
@@ -241,4 +184,6 @@ export interface CoordinatorOptions {
   readonly io: Io;
   /** Default: says nothing. */
   readonly logger?: Logger | undefined;
+  /** For tests, which have no time for as many. */
+  readonly transactionsOfAnEpoch?: number;
 }

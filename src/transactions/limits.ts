@@ -20,6 +20,8 @@ export const MARKER_PAUSE_MS = 250;
 export const MARKER_BATCH = 256;
 /** Rows that cannot be deleted now; the next start finds what is beyond. */
 export const MARKERS_KEPT_MAX = 10_000;
+/** The epoch rises after so many; a restored store that lacks more than twice as many is found out (epochs.ts). */
+export const TRANSACTIONS_OF_AN_EPOCH = 40;
 export const OPERATOR_ACTIONS_KEPT = 200;
 export const VIEW_PAGE = 100;
 /** Sessions outlive their transaction's time by this: the endpoint's own timeout tells more than a lost connection. */

@@ -12,8 +12,8 @@ import { invariant } from '../message/posthorn-error.ts';
  *
  * - queue manager: the 128 bits of the store's id
  * - generation: 40 random bits, new with each store, and with each time an operator accepts one that went back in time
- * - epoch: how often the coordinator of this store has started; synced before the first branch
- * - sequence: counts the transactions of one epoch, from 1
+ * - epoch: rises with each start of the coordinator, and while it runs (epochs.ts); synced before the first branch
+ * - sequence: counts the transactions of one opening, from 1
  */
 export interface TransactionId {
   readonly queueManager: string;

@@ -1,6 +1,7 @@
 import { failpoint } from '../io/failpoint.ts';
 import type { Io } from '../io/io.ts';
 import { isPosthornError, type PosthornError } from '../message/posthorn-error.ts';
+import { asError } from './as-error.ts';
 import type { BranchClass } from './classify-branch.ts';
 import { ResourceFenced, ResourceUnavailable, ResourceUnfit } from './errors.ts';
 import type { FoundBranch, ResourceInspection, ResourceManager, Witness } from './resource-manager.ts';
@@ -40,6 +41,7 @@ export class UsedResource {
   /** Why it was not reached the last time, or cannot be used. */
   #trouble: Error | undefined;
   #contact: Promise<void> | undefined;
+  #raisedEpoch = 0;
 
   constructor(manager: ResourceManager, io: Io, owner: ResourceOwner) {
     this.name = manager.name;
@@ -79,12 +81,23 @@ export class UsedResource {
    * @throws {PosthornError} RESOURCE_FENCED, RESOURCE_UNFIT, RESOURCE_TABLES_MISSING, RESOURCE_UNAVAILABLE
    */
   readiness(): Promise<void> | undefined {
-    return this.#standing === 'ready' ? undefined : this.contact();
+    const overdue = this.#owner.overdue();
+    if (overdue !== undefined) return overdue.then(() => this.readiness());
+    return this.#standing === 'ready' && this.#raisedEpoch >= this.#owner.witness().epoch ? undefined : this.contact();
   }
 
-  /** Looks whether the server is fit, makes the tables, raises the witness. One at a time; harmless when it is ready. */
+  /** The next epoch is about to begin. A database that cannot take it now does before its next branch. */
+  async raiseTo(witness: Witness): Promise<void> {
+    if (this.#standing !== 'ready') return;
+    try {
+      await this.#raise(witness);
+    } catch (error) {
+      this.noteContact(asError(error));
+    }
+  }
+
+  /** Looks whether the server is fit, makes the tables, raises the witness. One at a time. */
   contact(): Promise<void> {
-    if (this.#standing === 'ready') return Promise.resolve();
     if (this.#standing === 'fenced') return Promise.reject(this.#fenced());
     this.#contact ??= this.#tryContact().finally(() => {
       this.#contact = undefined;
@@ -94,10 +107,9 @@ export class UsedResource {
 
   /** The witness once more: another life may have raised it. @throws when it cannot be read */
   async checkWitness(): Promise<void> {
-    if (this.#standing !== 'ready') return;
     const wanted = this.#owner.witness();
     const found = await this.manager.recovery.witness.read(wanted.queueManager);
-    if (found === undefined || !isSame(found, wanted)) await this.#raise();
+    if (found === undefined || !isOfThisOpening(found, wanted)) await this.#raise(wanted);
   }
 
   /** An operator accepts this store as it is. The fence goes after the witness: a crash between leaves it fenced. */
@@ -126,7 +138,7 @@ export class UsedResource {
       this.inspection = await this.manager.setup.inspect();
       this.#requireFitness(this.inspection);
       await this.manager.setup.createTables();
-      await this.#raise();
+      await this.#raise(this.#owner.witness());
     } catch (error) {
       if (isPosthornError(error, 'RESOURCE_FENCED')) throw error;
       const cause = error instanceof Error ? error : undefined;
@@ -143,12 +155,14 @@ export class UsedResource {
     failpoint('recovery.after-witness');
   }
 
-  async #raise(): Promise<void> {
-    const wanted = this.#owner.witness();
-    const answer = await this.manager.recovery.witness.raise(wanted);
-    if (answer.kind === 'raised') return;
-    if (this.#owner.wasOurs(answer.found)) {
-      await this.manager.recovery.witness.replace(wanted);
+  async #raise(wanted: Witness): Promise<void> {
+    const { witness } = this.manager.recovery;
+    const answer = await witness.raise(wanted);
+    // A later epoch of this opening may have overtaken it.
+    const isOurs = answer.kind === 'raised' || isOfThisOpening(answer.found, wanted);
+    if (!isOurs && this.#owner.wasOurs(answer.found)) await witness.replace(wanted);
+    if (isOurs || this.#owner.wasOurs(answer.found)) {
+      this.#raisedEpoch = Math.max(this.#raisedEpoch, wanted.epoch);
       return;
     }
     await this.#owner.fence(this.name, answer.found);
@@ -223,6 +237,8 @@ export interface ClassifiedBranch {
 export interface ResourceOwner {
   /** Of this opening. */
   witness(): Witness;
+  /** Undefined while branches may begin; else resolves when the next epoch stands. */
+  overdue(): Promise<void> | undefined;
   fenceOf(resource: string): FenceRecord | undefined;
   /** Makes it durable that nothing may be presumed there. */
   fence(resource: string, found: Witness): Promise<void>;
@@ -238,6 +254,6 @@ export function isMisfit(error: unknown): error is PosthornError {
 
 const MISFITS = ['RESOURCE_UNFIT', 'RESOURCE_TABLES_MISSING', 'DRIVER_MISSING', 'INVALID_OPTION'];
 
-function isSame(one: Witness, other: Witness): boolean {
-  return one.generation === other.generation && one.epoch === other.epoch && one.opening === other.opening;
+function isOfThisOpening(found: Witness, own: Witness): boolean {
+  return found.generation === own.generation && found.opening === own.opening;
 }

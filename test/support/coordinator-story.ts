@@ -26,6 +26,7 @@ export class CoordinatorStory implements AsyncDisposable {
   branchCount = 4;
   life = new Life();
   resources: readonly FakeResource[] = [];
+  readonly #transactionsOfAnEpoch: number | undefined;
   #manager: QueueManager | undefined;
   #coordinator: Coordinator | undefined;
   #use: ResourceUse | undefined;
@@ -37,6 +38,7 @@ export class CoordinatorStory implements AsyncDisposable {
     this.machine =
       options.machine ?? new TestMachine({ seed: options.seed ?? 7, ...(watcher !== undefined && { watcher }) });
     this.protocol = options.protocol ?? 'auto';
+    this.#transactionsOfAnEpoch = options.transactionsOfAnEpoch;
   }
 
   static async begin(databases: readonly FakeDatabase[], options: StoryOptions = {}): Promise<CoordinatorStory> {
@@ -73,7 +75,11 @@ export class CoordinatorStory implements AsyncDisposable {
     this.#manager = await this.machine.openQueueManager({
       onFailure: (error) => this.failures.push(error),
       makeCoordinator: (parts) => {
-        this.#coordinator = new Coordinator({ ...parts, logger: this.#logger });
+        this.#coordinator = new Coordinator({
+          ...parts,
+          logger: this.#logger,
+          ...(this.#transactionsOfAnEpoch !== undefined && { transactionsOfAnEpoch: this.#transactionsOfAnEpoch }),
+        });
         return this.#coordinator;
       },
     });
@@ -217,6 +223,7 @@ export interface StoryOptions {
   readonly seed?: number;
   readonly watcher?: StoreWatcher;
   readonly protocol?: ProtocolChoice;
+  readonly transactionsOfAnEpoch?: number;
   /** A machine that was used before. */
   readonly machine?: TestMachine;
 }

@@ -48,6 +48,7 @@ export class FakeResource implements ResourceManager {
   }
 
   async begin(request: BranchRequest): Promise<FakeBranch> {
+    if (this.life.isDead) return this.life.silence;
     const session = this.server.openSession(this.life);
     try {
       await this.server.ask(this.life, 'begin', () => undefined, session);

@@ -67,6 +67,7 @@ class Model {
     for (const database of this.databases) database.onRequest = () => this.#passed();
     this.#story = CoordinatorStory.off(this.databases, {
       seed,
+      transactionsOfAnEpoch: 1 + this.#random.integer(4),
       protocol: this.#random.integer(4) === 0 ? 'twoPhase' : 'auto',
       watcher: {
         opened: async () => undefined,

@@ -23,7 +23,7 @@ export class DistributedWork implements AmbientTransaction {
   readonly #transaction: DistributedTransaction;
   #joinedCount = 0;
   #doomedBy: Error | undefined;
-  #isFenced = false;
+  #isRefused = false;
 
   constructor(parts: DistributedParts, scope: WorkScope) {
     const { coordinator, ...request } = parts;
@@ -46,9 +46,9 @@ export class DistributedWork implements AmbientTransaction {
     return this.#transaction.outcome === 'unknown';
   }
 
-  /** A database was asked for that is fenced: the code was not given a chance. */
-  get isFenced(): boolean {
-    return this.#isFenced;
+  /** A database was asked for that takes no branches until somebody changes something: the code was not given a chance. */
+  get isRefused(): boolean {
+    return this.#isRefused;
   }
 
   get whenSettled(): DistributedTransaction['whenSettled'] {
@@ -68,14 +68,13 @@ export class DistributedWork implements AmbientTransaction {
     try {
       return await this.#transaction.enlist(resource);
     } catch (error) {
-      if (isPosthornError(error, 'RESOURCE_FENCED')) this.#isFenced = true;
+      if (isPosthornError(error) && REFUSALS.has(error.code)) this.#isRefused = true;
       throw error;
     }
   }
 
   /** Runs code that takes part and does not end it. */
   async join<Result>(action: () => Result | Promise<Result>): Promise<Result> {
-    this.scope.requireOpen();
     this.#joinedCount++;
     try {
       return await action();
@@ -98,6 +97,9 @@ export class DistributedWork implements AmbientTransaction {
     return this.#transaction.rollback();
   }
 }
+
+/** While a database answers one of these, its endpoints receive nothing. */
+const REFUSALS: ReadonlySet<string> = new Set(['RESOURCE_FENCED', 'RESOURCE_UNFIT', 'RESOURCE_TABLES_MISSING']);
 
 /** What all distributed transactions of one started endpoint share; also tells whose transaction one is. */
 export interface DistributedParts {

@@ -10,7 +10,7 @@ import { retryCountsOf } from '../recoverability/failure-headers.ts';
 import type { Notifications } from '../recoverability/notifications.ts';
 import type { RateLimiter } from '../recoverability/rate-limiter.ts';
 import type { FailedMessage, RecoverabilityExecutor } from '../recoverability/recoverability-executor.ts';
-import { runInTransaction, runOutsideTransactions } from '../transactions/ambient-transaction.ts';
+import { runInTransaction } from '../transactions/ambient-transaction.ts';
 import type { Delivery, Receiver } from '../transport/transport.ts';
 import { Attempt } from './attempt.ts';
 import type { Pipeline } from './behavior.ts';
@@ -72,8 +72,7 @@ export class ProcessingLoop {
   }
 
   start(): void {
-    // Whoever started it may have done so in a transaction, which no message is part of.
-    this.#pumping = runOutsideTransactions(() => this.#pump());
+    this.#pumping = this.#pump();
   }
 
   /**
@@ -218,7 +217,7 @@ export class ProcessingLoop {
     const rollingBack = transaction.rollback();
     if (rollingBack !== undefined) await rollingBack;
     if (error instanceof InvariantBroken) return receiveTrigger.raise('go on handling messages', error);
-    if (transaction.distributed?.isFenced === true) return recoverability.postpone(attempt.delivery, error);
+    if (transaction.distributed?.isRefused === true) return recoverability.postpone(attempt.delivery, error);
     if (isRefusedByStore(attempt, wasCommitting, error)) return this.#postpone(attempt.delivery, error);
     limiter.failed(error);
     await recoverability.recover(this.#failedMessageOf(attempt, error));

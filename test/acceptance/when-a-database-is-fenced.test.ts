@@ -66,4 +66,34 @@ describe('when a database is fenced', () => {
     assert.deepEqual(attempts, [1, 1]);
     assert.deepEqual(story.orders.rows, ['order']);
   });
+
+  test('one that turns out to be unfit keeps messages waiting in the same way, until its server is put right', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const lines: string[] = [];
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', {
+      resources: [orders],
+      recoverability: oneAttempt,
+      logger: keepingLogger(lines),
+    });
+    const attempts: number[] = [];
+    sales.handle('Order', async (_order, context) => {
+      attempts.push(context.attempt.total);
+      await orders.insert('order');
+    });
+    story.orders.isDown = true;
+    await sales.start();
+    const fit = story.orders.inspection;
+    story.orders.inspection = { ...fit, markerObstacle: { what: 'it is read-only', mend: 'Promote it.' } };
+    story.orders.isDown = false;
+    await sales.sendLocal('Order', {});
+    await story.advance(300_000);
+    assert.deepEqual(attempts, [1]);
+    assert.ok(lines.some((line) => /receives nothing: database 'orders' is unfit/.test(line)));
+    story.orders.inspection = fit;
+    await story.advance(300_000);
+    assert.deepEqual(attempts, [1, 1]);
+    assert.deepEqual(story.orders.rows, ['order']);
+    assert.equal(story.status('error')?.messages ?? 0, 0);
+  });
 });

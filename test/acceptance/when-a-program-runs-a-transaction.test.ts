@@ -55,6 +55,26 @@ describe('when a program runs a transaction', () => {
     );
   });
 
+  test('it hears of the failure after the database has rolled back', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const answer = story.delayRollbacks(orders);
+    const web = story.endpoint('web', { resources: [orders] });
+    await web.start();
+    const errors: unknown[] = [];
+    const running = failure(
+      web.transaction(async () => {
+        await orders.insert('order');
+        throw new Error('no');
+      }),
+    ).then((caught) => errors.push(caught));
+    await story.settle();
+    assert.deepEqual(errors, []);
+    answer.resolve();
+    await running;
+    assert.equal((errors[0] as Error).message, 'no');
+  });
+
   test('a send that says so leaves at once, as does one of the endpoint itself; both stay sent', async () => {
     await using story = await DatabaseEndpointStory.begin();
     const web = story.endpoint('web', { resources: [story.resource('orders')] });

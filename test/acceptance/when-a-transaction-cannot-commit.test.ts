@@ -65,6 +65,31 @@ describe('when a transaction cannot commit', () => {
     assert.deepEqual(story.orders.rows, ['order, attempt 2']);
   });
 
+  test('the retry of one that timed out does not wait for a database that is slow to roll back', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const answer = story.delayRollbacks(orders);
+    const sales = story.endpoint('sales', {
+      resources: [orders],
+      concurrency: 2,
+      transactions: { timeoutMs: 60_000 },
+    });
+    const attempts: number[] = [];
+    sales.handle('Order', async (_order, context) => {
+      attempts.push(context.attempt.total);
+      await orders.insert(`attempt ${context.attempt.total}`);
+      if (context.attempt.total === 1) await new Promise(() => undefined);
+    });
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.advance(60_000);
+    assert.deepEqual(attempts, [1, 2]);
+    assert.deepEqual(story.orders.rows, ['attempt 2']);
+    answer.resolve();
+    await story.settle();
+    assert.deepEqual(story.orders.rows, ['attempt 2']);
+  });
+
   test('a database that is down fails the message, as any error of a handler does', async () => {
     await using story = await DatabaseEndpointStory.begin();
     const orders = story.resource('orders');

@@ -63,6 +63,7 @@ describe('when an endpoint stops in a transaction', () => {
   test('a handler that is aborted is rolled back in its database before the stop is over', async () => {
     await using story = await DatabaseEndpointStory.begin();
     const orders = story.resource('orders');
+    const answer = story.delayRollbacks(orders);
     const sales = story.endpoint('sales', { resources: [orders] });
     sales.handle('Order', async () => {
       await orders.insert('order');
@@ -72,8 +73,14 @@ describe('when an endpoint stops in a transaction', () => {
     await sales.sendLocal('Order', {});
     await story.settle();
     assert.equal(story.orders.sessions.size, 1);
-    const stopping = sales.stop({ timeoutMs: 0 });
+    let isStopped = false;
+    const stopping = sales.stop({ timeoutMs: 0 }).then(() => {
+      isStopped = true;
+    });
     await story.advance(0);
+    assert.deepEqual([story.status('sales')?.messages, story.status('sales')?.inFlight], [1, 0], 'available at once');
+    assert.equal(isStopped, false);
+    answer.resolve();
     await stopping;
     assert.equal(story.orders.sessions.size, 0);
     assert.deepEqual([story.status('sales')?.messages, story.status('sales')?.inFlight], [1, 0]);

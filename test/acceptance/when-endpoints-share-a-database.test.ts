@@ -22,10 +22,14 @@ describe('when endpoints share a database', () => {
     await sales.start();
     await billing.start();
     assert.equal(orders.resourceManager.sizedTo, 5);
+    const users = async () => (await story.manager.coordinator.list({})).resources.map(({ endpoints }) => endpoints);
+    assert.deepEqual(await users(), [['billing', 'sales']]);
     await sales.sendLocal('Order', {});
     await story.settle();
     assert.deepEqual(story.orders.rows, ['order']);
     assert.equal(story.status('error')?.messages, 1);
+    await sales.stop();
+    assert.deepEqual(await users(), [['billing']]);
   });
 
   test('a pool that is too small for the handlers is refused at the start, and the endpoint can be started when it is not', async () => {

@@ -85,6 +85,25 @@ describe('when transactions are nested', () => {
     assert.deepEqual(story.orders.rows, []);
   });
 
+  test('one that is begun after the end of what is around it is refused, as everything there is by then', async () => {
+    await using story = await DatabaseEndpointStory.begin();
+    const orders = story.resource('orders');
+    const sales = story.endpoint('sales', { resources: [orders] });
+    const billing = story.endpoint('billing');
+    const over = Promise.withResolvers<void>();
+    const late: Promise<unknown>[] = [];
+    sales.handle('Order', () => {
+      for (const endpoint of [sales, billing])
+        late.push(over.promise.then(() => failure(endpoint.transaction(() => 1))));
+    });
+    await sales.start();
+    await billing.start();
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    over.resolve();
+    assert.deepEqual((await Promise.all(late)).map(code), ['TRANSACTION_ENDED', 'TRANSACTION_ENDED']);
+  });
+
   test('one of another endpoint is refused, because the two would not commit together', async () => {
     await using story = await DatabaseEndpointStory.begin();
     const orders = story.resource('orders');
@@ -107,8 +126,8 @@ describe('when transactions are nested', () => {
     await using story = await DatabaseEndpointStory.begin();
     const orders = story.resource('orders');
     const sales = story.endpoint('sales', { resources: [orders] });
-    const late = story.endpoint('late', { resources: [orders] });
-    late.handle('Order', () => late.transaction(() => orders.insert('late')));
+    const late = story.endpoint('late');
+    late.handle('Order', () => late.transaction((tx) => tx.send('Bill', {}, { to: 'billing' })));
     sales.handle('Order', async () => {
       await orders.insert('sales');
       await late.start();
@@ -118,6 +137,7 @@ describe('when transactions are nested', () => {
     await story.settle();
     await late.sendLocal('Order', {});
     await story.settle();
-    assert.deepEqual(story.orders.rows, ['sales', 'late']);
+    assert.deepEqual(story.orders.rows, ['sales']);
+    assert.equal(story.status('billing')?.messages, 1);
   });
 });

@@ -69,7 +69,7 @@ describe('when a program runs a transaction', () => {
       }),
     ).then((caught) => errors.push(caught));
     await story.settle();
-    assert.deepEqual(errors, []);
+    assert.equal(errors.length, 0);
     answer.resolve();
     await running;
     assert.equal((errors[0] as Error).message, 'no');

@@ -72,7 +72,9 @@ type Target = TcpSocketConnectOpts | { readonly path: string };
 function targetOf([first, second]: readonly unknown[]): Target {
   if (typeof first === 'string' && second === undefined) return { path: first };
   if (typeof first === 'object' && first !== null) return first as Target;
-  return { port: Number(first), host: typeof second === 'string' ? second : 'localhost' };
+  // Drivers pass on the brackets that an IPv6 address has in a URL.
+  const host = typeof second === 'string' ? second.replace(/^\[(.*)\]$/, '$1') : 'localhost';
+  return { port: Number(first), host };
 }
 
 /** `node:net` asks so for a host that is no address. */

@@ -52,10 +52,10 @@ const SERVER = 'PostgreSQL';
 const STATEMENT_MS = 5000;
 const LOCK_MS = 2000;
 
-function reach(examination: Examination, { target }: PostgresSettings): Promise<boolean> {
+function reach(examination: Examination, { target, names = nodeNames() }: PostgresSettings): Promise<boolean> {
   const { host, port } = target;
   if (!host.startsWith('/'))
-    return examineAddresses(examination, { host, port, names: nodeNames(), network: nodeNetwork(), server: SERVER });
+    return examineAddresses(examination, { host, port, names, network: nodeNetwork(), server: SERVER });
   const path = `${host}/.s.PGSQL.${port}`;
   const connect = async (): Promise<void> => (await connectLocally(path)).destroy();
   return examineSocketFile(examination, { path, server: SERVER, connect });

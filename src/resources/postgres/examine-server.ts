@@ -1,8 +1,9 @@
 import { nodeIo } from '../../io/node-io.ts';
 import type { ExamineRequest } from '../../transactions/resource-manager.ts';
 import { type Examination, failed, ok, type StepResult, warning } from '../shared/examination.ts';
+import { inspectPostgres } from './inspect-postgres.ts';
 import type { PostgresConnection } from './postgres-connection.ts';
-import { inspectPostgres } from './postgres-setup.ts';
+import { TABLES_SQL } from './postgres-tables.ts';
 
 /** What the server is, and whether its settings do for these endpoints. True when it can prepare transactions. */
 export async function examineServer(
@@ -23,10 +24,11 @@ export async function examineServer(
   );
   await examination.step("Posthorn's tables", async () => {
     const { markerObstacle } = inspection;
-    if (markerObstacle === undefined) return ok('they are there, and this login may use them');
-    if (facts?.has_marker === false && facts.may_create)
-      return ok('they are not there yet, and are made at the first start');
-    return failed(markerObstacle.what, markerObstacle.mend);
+    if (markerObstacle !== undefined) return failed(markerObstacle.what, markerObstacle.mend);
+    if (facts?.has_marker === true) return ok('they are there, and this login may use them');
+    if (facts?.may_create === true) return ok('they are not there yet, and are made at the first start');
+    const mend = `Have somebody who may run this there:\n${TABLES_SQL}`;
+    return failed('they are missing, and this login may not make them', mend);
   });
   for (const table of request.tables) await examination.step('tables', () => examineTable(connection, table));
   await examination.step('durability', async () => durabilityResult(facts));

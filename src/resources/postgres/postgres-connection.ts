@@ -7,7 +7,7 @@ import { within } from '../shared/deadline.ts';
 import { loadDriver } from '../shared/load-driver.ts';
 import type { PoolConnection } from '../shared/pool-connection.ts';
 import type { PostgresSettings } from './postgres-options.ts';
-import { formatSession } from './postgres-session.ts';
+import { formatSession } from './session-name.ts';
 
 /**
  * A connection to PostgreSQL: the driver's client on a socket that resolves its name afresh, logged in, with its session

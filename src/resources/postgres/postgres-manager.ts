@@ -13,10 +13,10 @@ import { SessionWatch } from '../shared/session-watch.ts';
 import { SpareConnection } from '../shared/spare-connection.ts';
 import { leavesSession } from './answers.ts';
 import { beginBranch } from './begin-branch.ts';
+import { lookAtSession } from './look-at-session.ts';
 import { openPostgres, type PostgresConnection, shownTarget } from './postgres-connection.ts';
 import type { PostgresSettings } from './postgres-options.ts';
 import { PostgresRecovery } from './postgres-recovery.ts';
-import { lookAtSession } from './postgres-session.ts';
 import { PostgresSetup } from './postgres-setup.ts';
 import { PostgresTables } from './postgres-tables.ts';
 

@@ -1,4 +1,4 @@
-import type { ConnectionOptions } from 'node:tls';
+import type { ClientConfig } from 'pg';
 import type { Names } from '../../io/network.ts';
 import { InvalidOption } from '../../message/errors.ts';
 import type { ResourceTarget } from '../../transactions/resource-manager.ts';
@@ -14,7 +14,8 @@ import { checkNames, checkOneOf, checkResourceName, checkText, checkWhole } from
 export interface PostgresOptions<Name extends string = string> {
   /** Names the database in records and views: it must stay the same over restarts. */
   readonly name: Name;
-  readonly connectionString?: string;
+  /** Given and undefined, as of an environment variable that is not set, it is refused. */
+  readonly connectionString?: string | undefined;
   /** A name, resolved for each connection anew, an address, or the directory of a Unix socket. */
   readonly host?: string;
   readonly port?: number;
@@ -23,7 +24,7 @@ export interface PostgresOptions<Name extends string = string> {
   /** Never shown anywhere; a function is asked for each connection. */
   readonly password?: string | (() => string | Promise<string>);
   /** As the driver takes it: true, or options of `node:tls`. */
-  readonly ssl?: boolean | ConnectionOptions;
+  readonly ssl?: Exclude<ClientConfig['ssl'], undefined>;
   /** Default: as many connections as the endpoints that use it have branches at a time. */
   readonly poolSize?: number;
   /** Default 60,000. The server ends a statement that takes longer. */
@@ -58,6 +59,8 @@ export function resolvePostgresOptions(options: PostgresOptions): PostgresSettin
   checkNames(options, OPTIONS);
   checkResourceName(options.name);
   for (const name of ['host', 'database', 'user', 'connectionString'] as const) checkText(name, options[name]);
+  if ('connectionString' in options && options.connectionString === undefined)
+    throw new InvalidOption('connectionString', 'is undefined', 'See whether the variable that it comes from is set.');
   checkWhole('port', options.port, { least: 1, most: 65_535 });
   checkWhole('poolSize', options.poolSize, { least: 1, most: 10_000 });
   checkWhole('statementTimeoutMs', options.statementTimeoutMs, { least: 1, most: 2 ** 31 - 1 });
@@ -165,7 +168,7 @@ function parseConnectionString(text: string): Parsed & { readonly usesTls: boole
   const sslmode = parameter('sslmode');
   const ssl = parameter('ssl');
   return {
-    host: isSocket ? path : (parameter('host') ?? (decoded(url.hostname) || undefined)),
+    host: isSocket ? path : (parameter('host') ?? (decoded(url.hostname).replace(/^\[(.*)\]$/, '$1') || undefined)),
     port: Number(parameter('port') ?? url.port) || undefined,
     database: (isSocket ? parameter('db') : path.slice(1)) || undefined,
     user: parameter('user') ?? (decoded(url.username) || undefined),

@@ -12,8 +12,8 @@ import { formatTransactionId, parseBranchId } from '../../transactions/transacti
 import type { SpareConnection } from '../shared/spare-connection.ts';
 import { fenceAnswer, sqlState } from './answers.ts';
 import { finishBranch } from './finish-branch.ts';
+import { endPostgresSession } from './look-at-session.ts';
 import type { PostgresConnection } from './postgres-connection.ts';
-import { endPostgresSession } from './postgres-session.ts';
 import type { PostgresTables } from './postgres-tables.ts';
 import { PostgresWitness } from './postgres-witness.ts';
 

@@ -14,13 +14,13 @@ import type { PostgresConnection } from './postgres-connection.ts';
 export async function probeTransactions(examination: Examination, probe: Probe): Promise<void> {
   const { first, second, canPrepare } = probe;
   const hasTable = await isThere(first);
+  await clearOld(first, hasTable);
   if (hasTable) await examination.step('write and commit', () => answered(() => writeAndCommit(first)));
   else examination.skip('write and commit', "Posthorn's tables are made at the first start");
   if (!canPrepare) {
     for (const step of PREPARING) examination.skip(step, 'prepared transactions are disabled');
     return;
   }
-  await clearOld(first);
   const pair = { first, second, hasTable };
   await examination.step('prepare and roll back', () => answered(() => prepareAndRollBack(pair)));
   await examination.step('prepare and commit', () => answered(() => prepareAndCommit(pair)));
@@ -137,7 +137,7 @@ function insert(row: string): string {
   return `insert into posthorn_marker (id, outcome) values ('${row}', 'a')`;
 }
 
-async function clearOld(connection: PostgresConnection): Promise<void> {
+async function clearOld(connection: PostgresConnection, hasTable: boolean): Promise<void> {
   const old = await connection.rows<{ readonly gid: string }>(
     `select gid from pg_catalog.pg_prepared_xacts
       where gid like $1 and database = pg_catalog.current_database() and owner = current_user
@@ -145,4 +145,16 @@ async function clearOld(connection: PostgresConnection): Promise<void> {
     [`${PROBE_PREFIX}%`],
   );
   for (const { gid } of old) if (/^[a-z0-9:-]+$/.test(gid)) await connection.run(`rollback prepared '${gid}'`);
+  if (hasTable && (await mayDelete(connection)))
+    await connection.run(
+      `delete from posthorn_marker where id like 'probe.%' and written_at < pg_catalog.now() - interval '1 minute'`,
+    );
+}
+
+async function mayDelete(connection: PostgresConnection): Promise<boolean> {
+  const [row] = await connection.rows<{ readonly may: boolean }>(
+    `select pg_catalog.has_table_privilege('posthorn_marker', 'delete')
+        and pg_catalog.has_table_privilege('posthorn_marker', 'select') as may`,
+  );
+  return row?.may === true;
 }

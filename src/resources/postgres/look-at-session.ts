@@ -3,23 +3,7 @@ import type { SessionAnswer } from '../../transactions/resource-manager.ts';
 import type { SessionSight } from '../shared/session-watch.ts';
 import { sqlState } from './answers.ts';
 import type { PostgresConnection } from './postgres-connection.ts';
-
-/** A server session: its process and when that began, so that a process id used again is not taken for it. */
-export interface PostgresSession {
-  readonly pid: number;
-  /** Unix time in microseconds, as text. */
-  readonly startedMicroseconds: string;
-}
-
-/** `4711.1764000000000000` */
-export function formatSession({ pid, startedMicroseconds }: PostgresSession): string {
-  return `${pid}.${startedMicroseconds}`;
-}
-
-export function parseSession(text: string): PostgresSession | undefined {
-  const [, pid, startedMicroseconds] = /^(\d{1,10})\.(\d{1,20})$/.exec(text) ?? [];
-  return pid === undefined || startedMicroseconds === undefined ? undefined : { pid: Number(pid), startedMicroseconds };
-}
+import { parseSession } from './session-name.ts';
 
 /** What the server says that a session is doing; `running` also when it does not tell this login. */
 export async function lookAtSession(connection: PostgresConnection, session: string): Promise<SessionSight> {

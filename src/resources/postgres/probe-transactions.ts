@@ -4,7 +4,7 @@ import { connectionProblem } from '../shared/connection-problem.ts';
 import { type Examination, failed, ok, type StepResult, warning } from '../shared/examination.ts';
 import { sqlState } from './answers.ts';
 import { ENABLE_PREPARED } from './ask-for-vote.ts';
-import type { PostgresConnection } from './postgres-connection.ts';
+import type { Answer, PostgresConnection } from './postgres-connection.ts';
 
 /**
  * Real transactions, of one row in Posthorn's own table: committed plainly; prepared and rolled back; prepared, and committed
@@ -68,7 +68,7 @@ const PROBE_MENDS: Readonly<Record<string, string>> = {
 
 async function writeAndCommit(connection: PostgresConnection): Promise<StepResult> {
   const row = probeRow();
-  const { tags } = await connection.run(`begin; ${insert(row)}; commit`);
+  const { tags } = await orRollBack(connection, `begin; ${insert(row)}; commit`);
   if (tags.at(-1) !== 'COMMIT') return failed(`the server answered ${tags.join(', ')}`, 'See what its log says.');
   await connection.run(`delete from posthorn_marker where id = '${row}'`);
   return ok('a row was written, committed and deleted again');
@@ -111,13 +111,17 @@ async function prepare({ first, hasTable }: Pair): Promise<{ readonly name: stri
   const row = probeRow();
   const name = `${PROBE_PREFIX}${nodeIo().random.uuid()}`;
   const write = hasTable ? insert(row) : 'select pg_catalog.pg_current_xact_id()';
+  await orRollBack(first, `begin; ${write}; prepare transaction '${name}'`);
+  return { name, row };
+}
+
+async function orRollBack(connection: PostgresConnection, sql: string): Promise<Answer> {
   try {
-    await first.run(`begin; ${write}; prepare transaction '${name}'`);
+    return await connection.run(sql);
   } catch (error) {
-    await first.run('rollback');
+    await connection.run('rollback');
     throw error;
   }
-  return { name, row };
 }
 
 async function isListed(connection: PostgresConnection, name: string): Promise<boolean> {

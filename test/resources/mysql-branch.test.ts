@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RowDataPacket } from 'mysql2/promise';
+import { runInTransaction } from '../../src/transactions/ambient-transaction.ts';
 import { MysqlStory } from './mysql-story.ts';
 
 test('MariaDB: the marker row and the handler’s work commit together', async (t) => {
@@ -195,4 +196,22 @@ test('MariaDB: a pool that is used up keeps nobody from finishing a branch', asy
   assert.equal(answer.kind, 'done');
   assert.deepEqual(await story.items(), [1]);
   await branch.rollback();
+});
+
+test('MariaDB: ambient statements join the transaction that the code runs in, and are refused outside of any', async (t) => {
+  await using story = await MysqlStory.begin(t);
+  if (story === undefined) return;
+  const { resource } = story;
+  const { branch, client } = await story.branch();
+  await runInTransaction({ enlist: async () => client }, async () => {
+    await resource.query('insert into stock values (1, 1)');
+    await resource.execute('insert into stock values (?, 1)', [2]);
+    const [rows] = await resource.query<RowDataPacket[]>('select item from stock');
+    assert.equal(rows.length, 2);
+  });
+  assert.deepEqual(await story.items(), []);
+  await branch.end();
+  assert.equal((await branch.commitWithMarker()).kind, 'committed');
+  assert.deepEqual(await story.items(), [1, 2]);
+  await assert.rejects(resource.query('select 1'), { code: 'NO_TRANSACTION' });
 });

@@ -153,14 +153,17 @@ export class GuardedConnection extends EventEmitter {
   /** A result that is taken row by row: it runs until its end, or its error. */
   #stream(statement: StartedStatement, command: EventEmitter): EventEmitter {
     let isOver = false;
+    let forgetGone: () => void = ignore;
     const over = (tell: () => void): void => {
-      if (!isOver) tell();
+      if (isOver) return;
       isOver = true;
+      forgetGone();
+      tell();
     };
     command.on('error', (error: Error) => over(() => statement.failed(error)));
     command.once('end', () => over(() => statement.succeeded(undefined)));
     // The driver tells the loss of a connection to commands with a callback only.
-    this.#parts.connection.onGone(() => {
+    forgetGone = this.#parts.connection.onGone(() => {
       if (!isOver) command.emit('error', this.#parts.lost());
     });
     return command;

@@ -44,6 +44,7 @@ export class MysqlBranch implements Branch {
   readonly #guard: BranchGuard;
   readonly #statements: BranchStatements;
   readonly #xid: string;
+  readonly #forgetGone: () => void;
   #state: 'working' | 'ended' | 'prepared' | 'over' = 'working';
   #hasEndedXa = false;
 
@@ -63,7 +64,7 @@ export class MysqlBranch implements Branch {
       statements: this.#statements,
       lost: parts.lost,
     }).promise();
-    connection.onGone(() => this.#guard.doomBy(parts.lost()));
+    this.#forgetGone = connection.onGone(() => this.#guard.doomBy(parts.lost()));
   }
 
   async end(): Promise<{ readonly hasWritten: boolean }> {
@@ -232,6 +233,7 @@ export class MysqlBranch implements Branch {
   #over(what: 'release' | 'discard'): void {
     this.#state = 'over';
     this.#guard.over();
+    this.#forgetGone();
     if (what === 'release') this.#parts.release(this.#connection, { isClean: !this.#statements.changesSession });
     else this.#parts.discard(this.#connection);
   }

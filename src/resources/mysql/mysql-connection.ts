@@ -26,7 +26,7 @@ export class MysqlConnection implements PoolConnection {
   readonly #parts: ConnectionParts;
   #settings: SessionSettings | undefined;
   #isUsable = true;
-  #goneListeners: (() => void)[] = [];
+  readonly #goneListeners = new Set<() => void>();
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
@@ -76,9 +76,11 @@ export class MysqlConnection implements PoolConnection {
     await this.#answerTo((done) => resettable(this.driver).reset(done));
   }
 
-  onGone(listener: () => void): void {
-    if (this.#isUsable) this.#goneListeners.push(listener);
+  /** Returns what ends it: a connection outlives thousands of branches, which must not leave their listeners on it. */
+  onGone(listener: () => void): () => void {
+    if (this.#isUsable) this.#goneListeners.add(listener);
     else listener();
+    return () => this.#goneListeners.delete(listener);
   }
 
   ref(): void {
@@ -118,7 +120,8 @@ export class MysqlConnection implements PoolConnection {
   #gone(): void {
     if (!this.#isUsable) return;
     this.#isUsable = false;
-    for (const listener of this.#goneListeners.splice(0)) listener();
+    for (const listener of this.#goneListeners) listener();
+    this.#goneListeners.clear();
   }
 }
 

@@ -117,10 +117,16 @@ test('MariaDB measured: a prepared branch without a change is answered 1402 by a
   if (bench === undefined) return;
   await bench.outside.query('insert into t values (1, 1)');
   const other = await bench.open();
-  for (const statement of ['select * from t', 'select * from t for update', 'update t set v = v where id = 1']) {
+  const undone = 'savepoint s; insert into t values (2, 2); rollback to s';
+  for (const statement of [
+    'select * from t',
+    'select * from t for update',
+    'update t set v = v where id = 1',
+    undone,
+  ]) {
     for (const direction of ['commit', 'rollback'] as const) {
       const owner = await bench.open();
-      await bench.prepare(owner, direction, statement);
+      await bench.prepare(owner, direction, ...statement.split('; '));
       owner.destroy();
       const error: unknown = await bench.untilOwnerless(direction, () =>
         failureOf(other, `xa ${direction} ${bench.xid(direction)}`),

@@ -85,6 +85,8 @@ export class BranchStatements {
       connection.writeCounters = undefined;
     }
     this.#changesSession ||= words.changesSession;
+    // After a savepoint's rollback the server takes the branch for one that has changed nothing (measured).
+    if (words.undoesChanges) this.#hasChanged = false;
   }
 
   /** The driver sends one after another, so that these counters are those of before the statement. */

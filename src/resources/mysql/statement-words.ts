@@ -10,6 +10,8 @@ export interface StatementWords {
   readonly looksReadOnly: boolean;
   /** The count of rows that it reports is one of rows that it has really changed; an UPDATE counts those it has found. */
   readonly countsChanges: boolean;
+  /** It may undo rows that were changed before: ROLLBACK TO a savepoint. */
+  readonly undoesChanges: boolean;
   /** The session may be another one after it: variables, temporary tables, locks by name. */
   readonly changesSession: boolean;
 }
@@ -26,6 +28,7 @@ export function readStatementWords(sql: string): StatementWords {
     isRefused,
     looksReadOnly: READING.has(first) || isSavepoint(first),
     countsChanges: first === 'delete' || first === 'replace' || (first === 'insert' && !/\bduplicate\b/i.test(text)),
+    undoesChanges: first === 'rollback',
     changesSession: !(READING.has(first) || WRITING.has(first) || isSavepoint(first)) || /\bget_lock\s*\(/i.test(text),
   };
 }

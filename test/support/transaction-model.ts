@@ -164,7 +164,7 @@ class Model {
       case 9:
         // Nobody answers for long: what is in doubt is left to recovery.
         database?.fail('commitWithMarker', this.#pick(FAULTS));
-        for (let count = 0; count < 30; count++) database?.fail('fence', 'lostBefore');
+        for (let count = 0; count < 60; count++) database?.fail('fence', 'lostBefore');
         return;
       case 10:
         this.#unitsRefused = 1 + this.#random.integer(2);

@@ -1,5 +1,6 @@
 import { failpoint } from '../io/failpoint.ts';
 import type { Io } from '../io/io.ts';
+import { rewrittenState } from '../store/rewritten-state.ts';
 import type { Operation, Store } from '../store/store.ts';
 import { TRANSACTION_PREFIX } from '../transactions/transaction-record.ts';
 import { ATTEMPTS_PREFIX, type AttemptCounts, attemptsKey, parseAttempts } from './attempts.ts';
@@ -60,12 +61,12 @@ export async function readOpenState(
   const generation = lastGeneration + 1;
   // Addresses in stored messages name this machine: a verb of the CLI, or a container with a new host name, keeps the name.
   const machine = options.machine ?? (await readOne(store, MACHINE_KEY)) ?? options.hostName;
-  operations.push(...rewritten(GENERATION_KEY, String(generation)));
-  operations.push(...rewritten(MACHINE_KEY, machine));
+  operations.push(...rewrittenState(GENERATION_KEY, String(generation)));
+  operations.push(...rewrittenState(MACHINE_KEY, machine));
   // From the first unit on: a deadline without the clock it counts by would be read on whatever the wall clock says then.
   const saved = clock === undefined ? undefined : (JSON.parse(clock) as SavedClock);
   const steady = new SteadyClock(options.io.clock, saved).save();
-  operations.push(...rewritten(CLOCK_KEY, JSON.stringify(steady)));
+  operations.push(...rewrittenState(CLOCK_KEY, JSON.stringify(steady)));
   failpoint('open.before-deaths-counted');
   await store.commit({ operations });
   failpoint('open.after-deaths-counted');
@@ -108,17 +109,9 @@ async function countDeaths(store: Store, messages: readonly InFlightMessage[]): 
     const known = await readOne(store, key);
     const counts = known === undefined ? undefined : parseAttempts(key, known)?.counts;
     const value = JSON.stringify({ failed: counts?.failed ?? 0, deaths: (counts?.deaths ?? 0) + 1 });
-    operations.push(...rewritten(key, value));
+    operations.push(...rewrittenState(key, value));
   }
   return operations;
-}
-
-/** Takes the old value's place: the store counts that as shrinking, so a full disk does not keep a queue manager from opening. */
-function rewritten(key: string, value: string): Operation[] {
-  return [
-    { kind: 'deleteState', key },
-    { kind: 'setState', key, value },
-  ];
 }
 
 async function readOne(store: Store, key: string): Promise<string | undefined> {

@@ -1,3 +1,4 @@
+import { rewrittenState } from '../store/rewritten-state.ts';
 import type { Operation, Store } from '../store/store.ts';
 import { OPERATOR_ACTIONS_KEPT } from './limits.ts';
 import {
@@ -41,12 +42,12 @@ export class CoordinatorRecords {
   }
 
   async writeCoordinator(coordinator: CoordinatorRecord): Promise<void> {
-    await this.#write([{ kind: 'setState', key: COORDINATOR_KEY, value: JSON.stringify(coordinator) }]);
+    await this.#write(rewrittenState(COORDINATOR_KEY, JSON.stringify(coordinator)));
     this.coordinator = coordinator;
   }
 
   async writeFence(fence: FenceRecord): Promise<void> {
-    await this.#write([{ kind: 'setState', key: FENCE_PREFIX + fence.resource, value: JSON.stringify(fence) }]);
+    await this.#write(rewrittenState(FENCE_PREFIX + fence.resource, JSON.stringify(fence)));
     this.fences.set(fence.resource, fence);
   }
 
@@ -66,7 +67,7 @@ export class CoordinatorRecords {
     const key = OPERATOR_ACTION_PREFIX + String(number).padStart(ACTION_DIGITS, '0');
     const tooMany = this.#actions.slice(0, Math.max(0, this.#actions.length + 1 - OPERATOR_ACTIONS_KEPT));
     await this.#write([
-      { kind: 'setState', key, value: JSON.stringify(action) },
+      ...rewrittenState(key, JSON.stringify(action)),
       ...tooMany.map((old): Operation => ({ kind: 'deleteState', key: old.key })),
     ]);
     this.#actions.splice(0, tooMany.length);

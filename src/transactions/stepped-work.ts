@@ -1,4 +1,5 @@
 import { invariant, isPosthornError } from '../message/posthorn-error.ts';
+import { rewrittenState } from '../store/rewritten-state.ts';
 import type { Operation, Store } from '../store/store.ts';
 import { isOutcomeUnknown } from './outcome-unknown.ts';
 import {
@@ -118,7 +119,9 @@ export class SteppedWork {
   /** Writes the record again with what was learned. */
   rewrite(record: TransactionRecord): Promise<void> {
     invariant(this.#state === 'held', `a record is rewritten while its work is held, this one is ${this.#state}`);
-    return this.#store.commit({ operations: [writeRecord(record)] });
+    return this.#store.commit({
+      operations: rewrittenState(TRANSACTION_PREFIX + record.id, JSON.stringify(record)),
+    });
   }
 
   /** Nothing was written, and nothing will be. */

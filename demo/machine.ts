@@ -11,7 +11,8 @@ import { HostProcess } from './host-process.ts';
 export class Machine {
   readonly name: string;
   readonly directory: string;
-  readonly #endpoints: string;
+  /** Path of its endpoint module. */
+  readonly endpoints: string;
   readonly #namesFile: string;
   readonly #port: number;
   readonly #environment: Record<string, string>;
@@ -21,7 +22,7 @@ export class Machine {
   constructor(options: MachineOptions) {
     this.name = options.name;
     this.directory = join(options.root, options.name);
-    this.#endpoints = fileURLToPath(new URL(options.endpoints, import.meta.url));
+    this.endpoints = fileURLToPath(new URL(options.endpoints, import.meta.url));
     this.#namesFile = join(options.root, 'names');
     this.#port = options.port;
     this.#environment = options.environment;
@@ -43,7 +44,7 @@ export class Machine {
   }
 
   async start(environment: Record<string, string> = {}): Promise<void> {
-    const given = ['host', this.#endpoints, '--machine', this.name, '--directory', this.directory, '--json'];
+    const given = ['host', this.endpoints, '--machine', this.name, '--directory', this.directory, '--json'];
     this.#host = await HostProcess.start(given, { ...this.#environment, ...environment });
   }
 

@@ -13,6 +13,8 @@ const ADDRESSES = { shop: '127.0.0.30', warehouse: '127.0.0.40' } as const;
 const ORDERS_PER_STEP = 24;
 const SETTLING_MS_MAX = 60_000;
 const POLL_MS = 200;
+/** Endpoint, transactions, databases. */
+const DESCRIBED_LINES = 4;
 
 /** Where the shop dies, step by step of two-phase commit; its handler works in two databases. */
 const SHOP_STEPS: readonly Step[] = [
@@ -62,7 +64,7 @@ export class TransactionsDemo {
         root,
         port,
         endpoints: `transactions/${name}-endpoints.ts`,
-        environment: databases.environment,
+        environment: {},
       });
     this.#shop = machine('shop');
     this.#warehouse = machine('warehouse');
@@ -81,7 +83,10 @@ export class TransactionsDemo {
       ].join('\n'),
     );
     screen.step('Start a PostgreSQL and a MariaDB server of our own.');
-    return new TransactionsDemo(screen, root, await DemoDatabases.start(root), await freePort());
+    const databases = await DemoDatabases.start(root);
+    // For every 'posthorn' that this process starts.
+    Object.assign(process.env, databases.environment);
+    return new TransactionsDemo(screen, root, databases, await freePort());
   }
 
   /** Resolves with true when all books agree. */
@@ -113,9 +118,10 @@ export class TransactionsDemo {
   }
 
   async #describe(): Promise<void> {
-    this.#screen.step("See which protocol each endpoint uses, and why: 'posthorn transactions list'.");
+    this.#screen.step("See which protocol each endpoint uses, and why: 'posthorn describe'.");
     for (const machine of [this.#shop, this.#warehouse]) {
-      this.#screen.block(await runPosthorn(machine.directory, 'transactions', 'list'));
+      const described = await runPosthorn(machine.directory, 'describe', machine.endpoints);
+      this.#screen.block(described.split('\n').slice(0, DESCRIBED_LINES).join('\n'));
     }
   }
 

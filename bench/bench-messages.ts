@@ -19,6 +19,11 @@ export async function fillQueue(manager: QueueManager, queue: string, count: num
   await Promise.all(commits);
 }
 
+/** Puts `count` of them into the queue in one unit: they are all there at once. */
+export function sendTogether(manager: QueueManager, queue: string, count: number): Promise<void> {
+  return manager.send(Array.from({ length: count }, (_, index) => orderMessage(queue, index)));
+}
+
 const UNIT_MESSAGES = 128;
 const UNITS_AT_ONCE = 16;
 

@@ -1,15 +1,12 @@
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger } from '../src/io/logger.ts';
 import { openQueueManager } from '../src/operations/open-queue-manager.ts';
-import type { QueueManager } from '../src/queues/queue-manager.ts';
 import { startMariadb } from '../tools/databases/start-mariadb.ts';
 import { startPostgres } from '../tools/databases/start-postgres.ts';
 import { BareDatabases, type DatabaseUrls } from './bare-databases.ts';
-import { fillQueue } from './bench-messages.ts';
 import { DistributedEndpoint } from './distributed-endpoint.ts';
 import { RawReference } from './raw-reference.ts';
-import { type Comparison, compareInRounds } from './rounds.ts';
+import { compareInRounds } from './rounds.ts';
 import type { Measured, Row } from './row.ts';
 import { countStored, roundTo } from './row-support.ts';
 import { Durations, median } from './statistics.ts';
@@ -23,6 +20,8 @@ export function distributedRow(options: {
   readonly databases: readonly ['postgres'] | readonly ['postgres', 'mariadb'];
   readonly mustRatio: number;
   readonly aimRatio: number;
+  /** About what is handled in a second. */
+  readonly roundMessages: number;
 }): Row {
   const { name, databases, mustRatio, aimRatio } = options;
   return {
@@ -36,7 +35,7 @@ export function distributedRow(options: {
         databases.length === 2 ? await startMariadb({ directory: join(directory, 'mariadb') }) : undefined;
       try {
         const urls = { postgres: postgres.url, ...(mariadb !== undefined && { mariadb: mariadb.url }) };
-        return await measureOn(urls, directory, mustRatio);
+        return await measureOn(urls, directory, options);
       } finally {
         await Promise.all([postgres.stop(), mariadb?.stop()]);
       }
@@ -44,16 +43,30 @@ export function distributedRow(options: {
   };
 }
 
-async function measureOn(urls: DatabaseUrls, directory: string, mustRatio: number): Promise<Measured> {
+async function measureOn(
+  urls: DatabaseUrls,
+  directory: string,
+  { mustRatio, roundMessages }: { readonly mustRatio: number; readonly roundMessages: number },
+): Promise<Measured> {
   const store = join(directory, 'store');
   const raw = new RawReference(join(directory, 'raw'));
   await using bare = new BareDatabases(raw, urls, CONCURRENCY);
   await bare.createTables();
   const manager = await openQueueManager({ directory: store, machine: 'bench', network: false, logger: silentLogger });
-  const endpoint = new DistributedEndpoint(manager, { ...urls, queue: 'work', to: 'out', concurrency: CONCURRENCY });
+  const load = { ...urls, queue: 'work', to: 'out', concurrency: CONCURRENCY };
+  const endpoint = await DistributedEndpoint.start(manager, load);
   const latencies = new Durations();
   const utilizations: number[] = [];
-  const { filledCount, comparison } = await compare({ manager, endpoint, bare, latencies, utilizations });
+  const comparison = await compareInRounds({
+    roundCount: ROUNDS,
+    reference: () => bare.measure(CONCURRENCY, ROUND_MS),
+    measured: async (isWarmUp) => {
+      const result = await endpoint.handle(roundMessages, isWarmUp ? undefined : latencies);
+      if (!isWarmUp) utilizations.push(result.eventLoopUtilization);
+      return result.perSecond;
+    },
+  });
+  await endpoint[Symbol.asyncDispose]();
   await manager.close();
   raw.close();
   const rows = await bare.countRows();
@@ -62,7 +75,7 @@ async function measureOn(urls: DatabaseUrls, directory: string, mustRatio: numbe
   const rowsExpected = handled + bare.cycles;
   const isComplete =
     stored.get('out') === handled &&
-    stored.get('work') === filledCount - handled &&
+    (stored.get('work') ?? 0) === 0 &&
     rows.postgres === rowsExpected &&
     (urls.mariadb === undefined || rows.mariadb === rowsExpected);
   return {
@@ -85,37 +98,6 @@ async function measureOn(urls: DatabaseUrls, directory: string, mustRatio: numbe
   };
 }
 
-async function compare(parts: {
-  readonly manager: QueueManager;
-  readonly endpoint: DistributedEndpoint;
-  readonly bare: BareDatabases;
-  readonly latencies: Durations;
-  readonly utilizations: number[];
-}): Promise<{ readonly filledCount: number; readonly comparison: Comparison }> {
-  const { manager, endpoint, bare, latencies, utilizations } = parts;
-  let filledCount = 0;
-  const comparison = await compareInRounds({
-    roundCount: ROUNDS,
-    prepare: async () => {
-      if (filledCount - endpoint.handledCount >= ROUND_MESSAGES_MAX) return;
-      await fillQueue(manager, 'work', FILL_MESSAGES);
-      filledCount += FILL_MESSAGES;
-      await sleep(SETTLING_MS);
-    },
-    reference: () => bare.measure(CONCURRENCY, ROUND_MS),
-    measured: async (isWarmUp) => {
-      const result = await endpoint.handleFor(ROUND_MS, isWarmUp ? undefined : latencies);
-      if (!isWarmUp) utilizations.push(result.eventLoopUtilization);
-      return result.perSecond;
-    },
-  });
-  return { filledCount, comparison };
-}
-
 const CONCURRENCY = 16;
 const ROUNDS = 10;
 const ROUND_MS = 1_000;
-/** More than can be handled in one round. */
-const ROUND_MESSAGES_MAX = 12_000;
-const FILL_MESSAGES = 40_000;
-const SETTLING_MS = 500;

@@ -24,6 +24,18 @@ export const ROWS: readonly Row[] = [
   transferBacklogRow,
   deadPeersRow,
   connectedIdleRow,
-  distributedRow({ name: 'distributed_marker_16', databases: ['postgres'], mustRatio: 0.6, aimRatio: 0.8 }),
-  distributedRow({ name: 'distributed_2pc_16', databases: ['postgres', 'mariadb'], mustRatio: 0.6, aimRatio: 0.85 }),
+  distributedRow({
+    name: 'distributed_marker_16',
+    databases: ['postgres'],
+    mustRatio: 0.6,
+    aimRatio: 0.8,
+    roundMessages: 5_000,
+  }),
+  distributedRow({
+    name: 'distributed_2pc_16',
+    databases: ['postgres', 'mariadb'],
+    mustRatio: 0.6,
+    aimRatio: 0.85,
+    roundMessages: 2_000,
+  }),
 ];

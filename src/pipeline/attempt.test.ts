@@ -20,7 +20,10 @@ function setup() {
     },
   };
   // The attempt only carries the delivery.
-  return { attempt: new Attempt({ failedAttempts: 0 } as Delivery, transaction, 0), calls };
+  return {
+    attempt: new Attempt({ failedAttempts: 0 } as Delivery, transaction, 0, () => calls.push('place freed')),
+    calls,
+  };
 }
 
 describe('an attempt', () => {

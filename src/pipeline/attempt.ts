@@ -29,8 +29,11 @@ export class Attempt implements WorkScope {
   #abort: AbortController | undefined;
   #reason: Error | undefined;
   #rollingBack: Promise<void> | undefined;
+  #freePlace: (() => void) | undefined;
 
-  constructor(delivery: Delivery, transaction: MessageTransaction, startedAtMs: number) {
+  /** @param freePlace - gives its place among the running handlers to the next; called once */
+  constructor(delivery: Delivery, transaction: MessageTransaction, startedAtMs: number, freePlace: () => void) {
+    this.#freePlace = freePlace;
     this.delivery = delivery;
     this.transaction = transaction;
     this.startedAtMs = startedAtMs;
@@ -65,6 +68,17 @@ export class Attempt implements WorkScope {
   unitForSends(): UnitOfWork | undefined {
     this.requireOpen();
     return this.transaction.sends();
+  }
+
+  /** A commit that needs no database any more needs no place either; otherwise its end frees it. */
+  databasesDone(): void {
+    this.freePlace();
+  }
+
+  /** Twice is harmless. */
+  freePlace(): void {
+    this.#freePlace?.();
+    this.#freePlace = undefined;
   }
 
   /** True when the commit may begin: from here on no timeout applies. */

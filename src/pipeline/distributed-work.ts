@@ -29,7 +29,12 @@ export class DistributedWork implements AmbientTransaction {
     const { coordinator, ...request } = parts;
     this.parts = parts;
     this.scope = scope;
-    this.#transaction = coordinator.begin({ ...request, about: () => scope.about(), signal: scope.signal });
+    this.#transaction = coordinator.begin({
+      ...request,
+      about: () => scope.about(),
+      signal: () => scope.signal,
+      databasesDone: () => scope.databasesDone?.(),
+    });
   }
 
   get id(): string {
@@ -118,6 +123,8 @@ export interface WorkScope extends SendingAttempt {
   readonly signal: AbortSignal;
   /** The message that it handles. */
   readonly cause: Cause | undefined;
+  /** See `TransactionRequest.databasesDone`. */
+  databasesDone?(): void;
   about(): { readonly messageId?: string | undefined; readonly messageType?: string | undefined };
   /** @throws {TransactionEnded} it has returned, or was given up */
   requireOpen(): void;

@@ -160,7 +160,7 @@ export class ProcessingLoop {
     let attempt: Attempt | undefined;
     try {
       const transaction = beginMessageTransaction(transactions, delivery); // 2 begin
-      attempt = new Attempt(delivery, transaction, nowMs);
+      attempt = new Attempt(delivery, transaction, nowMs, () => this.#freePlace());
       const starting = transaction.start(attempt);
       if (starting !== undefined) await starting;
       if (this.#isAborting) throw new HandlerAborted(this.#parts.endpoint);
@@ -175,9 +175,16 @@ export class ProcessingLoop {
       if (attempt === undefined) await this.#postpone(delivery, toError(thrown));
       else await this.#failed(attempt, toError(thrown));
     }
-    if (attempt !== undefined) this.#reaper.unwatch(attempt);
-    this.#handlersRunning--;
+    if (attempt === undefined) this.#freePlace();
+    else {
+      this.#reaper.unwatch(attempt);
+      attempt.freePlace();
+    }
     if (attempt?.state !== 'abandoned') this.#settled();
+  }
+
+  #freePlace(): void {
+    this.#handlersRunning--;
     this.lookAgain();
   }
 
@@ -295,7 +302,8 @@ export class ProcessingLoop {
   #hasRoom(): boolean {
     const { limiter, fence } = this.#parts;
     if (limiter.isPausing || fence?.isUp === true) return false;
-    return this.#handlersRunning < (limiter.isLimiting ? 1 : this.#concurrency);
+    const handlersMax = limiter.isLimiting ? 1 : this.#concurrency;
+    return this.#handlersRunning < handlersMax && this.#unsettled < handlersMax * UNSETTLED_PER_HANDLER_MAX;
   }
 
   /** Resolves when a handler may start, or the loop stops. */
@@ -327,6 +335,7 @@ export class ProcessingLoop {
   #settled(): void {
     this.#unsettled--;
     if (this.#unsettled === 0) this.#wakeStop?.();
+    this.lookAgain();
   }
 
   #allSettled(): Promise<void> {
@@ -363,6 +372,8 @@ export interface ProcessingLoopParts {
  * 16 a turn, 30,000 to 41,000 with all of them.
  */
 const STARTS_PER_TURN = 16;
+/** Messages whose handlers are done and whose last unit is not written yet keep no place; this many wait for the store at most. */
+const UNSETTLED_PER_HANDLER_MAX = 4;
 const RECEIVE_FAILED_PAUSE_MS = 1_000;
 /** Something is there that may not start yet, as next to a message that must run alone. Rare, so a short pause will do. */
 const NOTHING_TO_START_PAUSE_MS = 10;

@@ -40,6 +40,7 @@ export async function commitByMarker(
   switch (answer.kind) {
     case 'committed':
       failpoint('transaction.committed-before-apply');
+      transaction.request.databasesDone?.();
       await secondUnit(core, pending, () => pending.apply());
       failpoint('transaction.applied');
       return;

@@ -42,6 +42,7 @@ export async function commitInTwoPhases(
     return;
   }
   failpoint('transaction.committed-before-release');
+  transaction.request.databasesDone?.();
   const releasing = release(core, pending);
   // Where no send waits for it, the record's end is nobody's business but recovery's.
   if (pending.record.sends.length > 0) await releasing;

@@ -35,7 +35,13 @@ export interface TransactionRequest {
   readonly sendsVisible: SendsVisible;
   /** For the idle-in-transaction timeout of sessions. */
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
+  /** Aborted when the transaction times out or its endpoint stops; asked for when somebody has to wait. */
+  signal?(): AbortSignal;
+  /**
+   * Every database has committed and its connection is free again: what is left is a unit of the store. Called once at most,
+   * before `commit` resolves; whoever waits for a place may have this one's.
+   */
+  databasesDone?(): void;
 }
 
 /** `auto`: marker row for one database, two-phase commit for several. */

@@ -52,7 +52,7 @@ export interface BranchRequest {
   readonly id: BranchId;
   readonly isolationLevel: IsolationLevel;
   /** Aborted when the transaction times out or its endpoint stops; a request that waits for a connection then gives up. */
-  readonly signal?: AbortSignal;
+  signal?(): AbortSignal;
   /** The longest that the session may lie idle in the transaction: past it the server ends it by itself. */
   readonly idleMsMax: number;
 }

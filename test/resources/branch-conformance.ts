@@ -239,7 +239,7 @@ function testConnections(features: ResourceFeatures): void {
     if (story === undefined) return;
     const branch = await story.begin();
     const abort = new AbortController();
-    const waiting = story.begin({ signal: abort.signal });
+    const waiting = story.begin({ signal: () => abort.signal });
     abort.abort();
     await assert.rejects(waiting, { code: 'RESOURCE_UNAVAILABLE' });
     await branch.rollback();

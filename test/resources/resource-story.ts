@@ -116,5 +116,5 @@ export class ResourceStory {
 export interface StoryRequest {
   readonly transaction?: string;
   readonly isolationLevel?: IsolationLevel;
-  readonly signal?: AbortSignal;
+  readonly signal?: () => AbortSignal;
 }

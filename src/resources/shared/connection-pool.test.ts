@@ -64,7 +64,8 @@ function setup({ connectionCountMax = 2 } = {}) {
     clock.advance(ms);
     timers.runDue();
   };
-  const acquire = (signal?: AbortSignal): Promise<FakeConnection> => pool.acquire({ timeoutMs: 5000, signal });
+  const acquire = (signal?: AbortSignal): Promise<FakeConnection> =>
+    pool.acquire({ timeoutMs: 5000, signal: signal && (() => signal) });
   return { pool, opened, failures, pass, acquire, timers };
 }
 

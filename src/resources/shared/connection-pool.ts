@@ -38,7 +38,15 @@ export class ConnectionPool<C extends PoolConnection> {
   }
 
   /** @throws what `open` threw; `busy()` when none came free in time or the signal was aborted */
-  acquire(request: AcquireRequest): Promise<C> {
+  async acquire(request: AcquireRequest): Promise<C> {
+    const rested = this.#waiting.length > 0 ? undefined : this.#takeUsable();
+    if (rested === undefined) return await this.#waitFor(request);
+    this.#inUse.add(rested);
+    return rested;
+  }
+
+  #waitFor(request: AcquireRequest): Promise<C> {
+    const signal = request.signal?.();
     return new Promise((resolve, reject) => {
       const giveUp = (): void => {
         const index = this.#waiting.indexOf(waiting);
@@ -50,12 +58,12 @@ export class ConnectionPool<C extends PoolConnection> {
       const deadline = this.#options.timers.after(request.timeoutMs, giveUp, { keepsProcessAlive: true });
       const settle = (): void => {
         deadline.cancel();
-        request.signal?.removeEventListener('abort', giveUp);
+        signal?.removeEventListener('abort', giveUp);
       };
       const waiting: Waiting<C> = { resolve, reject, settle };
       this.#waiting.push(waiting);
-      request.signal?.addEventListener('abort', giveUp, { once: true });
-      if (request.signal?.aborted === true) giveUp();
+      signal?.addEventListener('abort', giveUp, { once: true });
+      if (signal?.aborted === true) giveUp();
       else this.#serve();
     });
   }
@@ -116,13 +124,17 @@ export class ConnectionPool<C extends PoolConnection> {
     return entry?.connection;
   }
 
+  #takeUsable(): C | undefined {
+    const rested = this.#takeIdle(({ connection }) => connection.isUsable);
+    rested?.ref();
+    return rested;
+  }
+
   #serve(): void {
     while (this.#waiting.length > 0) {
-      const rested = this.#takeIdle(({ connection }) => connection.isUsable);
-      if (rested !== undefined) {
-        rested.ref();
-        this.#handOver(rested);
-      } else if (this.#inUse.size + this.#openingCount >= this.#connectionCountMax) return;
+      const rested = this.#takeUsable();
+      if (rested !== undefined) this.#handOver(rested);
+      else if (this.#inUse.size + this.#openingCount >= this.#connectionCountMax) return;
       else if (this.#openingCount >= this.#waiting.length) return;
       else void this.#open();
     }
@@ -177,7 +189,8 @@ export interface ConnectionPoolOptions<C> {
 
 export interface AcquireRequest {
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
+  /** Asked for when there is something to wait for. */
+  readonly signal?: (() => AbortSignal) | undefined;
 }
 
 interface Waiting<C> {

@@ -95,6 +95,11 @@ export class FaultProxy implements AsyncDisposable {
     return new Promise((resolve) => void this.#traps.push({ pattern, hold, resolve }));
   }
 
+  /** Forgets the traps that nothing has run into. */
+  disarm(): void {
+    this.#traps.length = 0;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.down();
   }

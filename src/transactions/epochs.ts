@@ -1,6 +1,7 @@
 import { failpoint } from '../io/failpoint.ts';
 import { invariant } from '../message/posthorn-error.ts';
 import type { CoordinatorCore } from './coordinator-core.ts';
+import { EPOCH_GROWTH, EPOCH_MS_MIN } from './limits.ts';
 import type { Witness } from './resource-manager.ts';
 import { formatTransactionId, generationField, queueManagerField } from './transaction-id.ts';
 import type { CoordinatorRecord } from './transaction-record.ts';
@@ -12,7 +13,11 @@ import type { CoordinatorRecord } from './transaction-record.ts';
  *                           └──an operator accepts this store──▶ new generation, epoch above what was found
  *
  * A start alone would not do: a backup taken while it runs, restored later, would begin with an epoch that no database has seen.
- * So the epoch rises while it runs too. What was restored is found out when it lacks more than twice that many transactions.
+ * So the epoch rises while it runs too. What was restored is found out when it lacks more than about twice as many
+ * transactions as an epoch has.
+ *
+ * An epoch has a fixed number of them as long as it lasts a quarter of a second or longer; the epochs of a busier machine grow,
+ * until they do. So there are four a second at most, which would use up the numbers in eight years of work without a pause.
  *
  * Order of syncs
  * - An epoch is durable here, then in every database that is ready, and only then names transactions. A database that misses
@@ -21,7 +26,10 @@ import type { CoordinatorRecord } from './transaction-record.ts';
  */
 export class Epochs {
   readonly #core: CoordinatorCore;
-  readonly #transactionsOfAnEpoch: number;
+  readonly #sizeMin: number;
+  /** Transactions of the present epoch. */
+  #size: number;
+  #begunMs: number;
   #witness: Witness | undefined;
   #lastSequence = 0;
   #begunCount = 0;
@@ -31,7 +39,9 @@ export class Epochs {
 
   constructor(core: CoordinatorCore, transactionsOfAnEpoch: number) {
     this.#core = core;
-    this.#transactionsOfAnEpoch = transactionsOfAnEpoch;
+    this.#sizeMin = transactionsOfAnEpoch;
+    this.#size = transactionsOfAnEpoch;
+    this.#begunMs = core.io.clock.monotonicNowMs();
   }
 
   get witness(): Witness {
@@ -51,13 +61,13 @@ export class Epochs {
   nextId(): string {
     const { queueManager, generation, epoch } = this.witness;
     this.#begunCount++;
-    if (this.#begunCount >= this.#transactionsOfAnEpoch && this.#raising === undefined) this.#raiseInBackground();
+    if (this.#begunCount >= this.#size && this.#raising === undefined) this.#raiseInBackground();
     return formatTransactionId({ queueManager, generation, epoch, sequence: ++this.#lastSequence });
   }
 
   /** Undefined while branches may begin; else resolves when the next epoch stands. @throws why it could not be written down */
   overdue(): Promise<void> | undefined {
-    return this.#begunCount > 2 * this.#transactionsOfAnEpoch ? this.#raising : undefined;
+    return this.#begunCount > 2 * this.#size ? this.#raising : undefined;
   }
 
   /** True for the witness that we wrote before an operator accepted this store: its database only missed the change. */
@@ -122,6 +132,15 @@ export class Epochs {
     await Promise.all([...resources.values()].map((resource) => resource.raiseTo(next)));
     this.#witness = next;
     this.#begunCount = 0;
+    this.#resize();
+  }
+
+  #resize(): void {
+    const nowMs = this.#core.io.clock.monotonicNowMs();
+    const tookMs = nowMs - this.#begunMs;
+    if (tookMs < EPOCH_MS_MIN) this.#size = Math.ceil(this.#size * EPOCH_GROWTH);
+    else if (tookMs > 2 * EPOCH_MS_MIN) this.#size = Math.max(this.#sizeMin, Math.floor(this.#size / EPOCH_GROWTH));
+    this.#begunMs = nowMs;
   }
 
   #write(record: CoordinatorRecord): Promise<void> {

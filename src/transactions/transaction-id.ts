@@ -51,8 +51,16 @@ export function generationField(uuid: string): string {
 
 /** A branch within its transaction: its resource's name as a number, and which branch of that resource. */
 export function formatBranchQualifier(resource: string, ordinal: number): string {
-  return `${encodeBig(hashOf(resource), RESOURCE_LENGTH)}.${encode(ordinal, ORDINAL_LENGTH)}`;
+  let field = resourceFields.get(resource);
+  if (field === undefined) {
+    field = encodeBig(hashOf(resource), RESOURCE_LENGTH);
+    resourceFields.set(resource, field);
+  }
+  return `${field}.${encode(ordinal, ORDINAL_LENGTH)}`;
 }
+
+/** A program has a few resources, and each branch is named after one. */
+const resourceFields = new Map<string, string>();
 
 export function isBranchQualifier(text: string): boolean {
   return BRANCH_QUALIFIER.test(text);
@@ -93,7 +101,14 @@ const TRANSACTION_ID = /^P1\.([a-z2-7]{26})\.([a-z2-7]{8})\.([a-z2-7]{6})\.([a-z
 const BRANCH_QUALIFIER = /^[a-z2-7]{13}\.[a-z2-7]{2}$/;
 
 function encode(value: number, length: number): string {
-  return encodeBig(BigInt(value), length);
+  let rest = value;
+  let text = '';
+  for (let place = 0; place < length; place++) {
+    text = ALPHABET.charAt(rest % 32) + text;
+    rest = Math.floor(rest / 32);
+  }
+  invariant(rest === 0, `${value} fits ${length} characters of base32`);
+  return text;
 }
 
 function encodeBig(value: bigint, length: number): string {

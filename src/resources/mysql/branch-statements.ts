@@ -122,7 +122,7 @@ export class BranchStatements {
     const { watch, connection, statementTimeoutMs } = this.#parts;
     return watch.watch({
       session: connection.session,
-      what: shownStatement(sql),
+      what: sql,
       timeoutMs: statementTimeoutMs,
       bytesRead: () => connection.bytesRead,
       dead: (error: RequestTimedOut) => connection.destroy(error),

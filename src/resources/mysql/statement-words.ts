@@ -1,3 +1,5 @@
+import { rememberByText } from '../shared/remember-by-text.ts';
+
 /**
  * What a statement is by its first words, for the guard of a branch. A quick look, no parser: the server itself refuses
  * COMMIT, ROLLBACK, BEGIN and all DDL inside XA, however they are wrapped (measured). What is told here is what the server
@@ -16,7 +18,9 @@ export interface StatementWords {
   readonly changesSession: boolean;
 }
 
-export function readStatementWords(sql: string): StatementWords {
+export const readStatementWords = rememberByText(readWords);
+
+function readWords(sql: string): StatementWords {
   const text = withoutComments(sql);
   const [first = '', second = '', third = ''] =
     text

@@ -1,7 +1,10 @@
+import { rememberByText } from '../shared/remember-by-text.ts';
 import { type Statement, splitStatements } from './split-statements.ts';
 
 /** What a text of SQL would do to the transaction and to the session it runs in, as far as its words say. */
-export function judgeStatement(text: string): StatementJudgement {
+export const judgeStatement = rememberByText(judge);
+
+function judge(text: string): StatementJudgement {
   let changesSession = false;
   for (const statement of splitStatements(text)) {
     const refused = refusedAs(statement);

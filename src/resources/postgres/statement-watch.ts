@@ -1,7 +1,6 @@
 import { StatementRefused } from '../../transactions/errors.ts';
 import { BranchGuard, type RunningStatement } from '../shared/branch-guard.ts';
 import type { SessionWatch } from '../shared/session-watch.ts';
-import { shownStatement } from '../shared/shown-statement.ts';
 import { leavesSession } from './answers.ts';
 import type { StatementGate } from './guarded-client.ts';
 import { judgeStatement } from './judge-statement.ts';
@@ -92,7 +91,7 @@ export class StatementWatch implements StatementGate {
     const running = this.#guard.started(text);
     const watched = this.#watch.watch({
       session: connection.session,
-      what: shownStatement(text),
+      what: text,
       timeoutMs: this.#settings.statementTimeoutMs + ANSWER_MS,
       bytesRead: () => connection.bytesRead,
       dead: (error) => connection.destroy(error),

@@ -1,5 +1,6 @@
 import type { Clock, Timer, Timers } from '../../io/io.ts';
 import { RequestTimedOut } from '../../transactions/errors.ts';
+import { shownStatement } from './shown-statement.ts';
 
 /**
  * The second look at sessions that do not answer (R2). A connection may die without a sign: an address that moved, a firewall
@@ -27,23 +28,24 @@ export class SessionWatch {
   }
 
   /** Settles as `answer` does, or rejects with REQUEST_TIMED_OUT after `request.cut` has run. */
-  async guard<Result>(
-    request: Omit<WatchedRequest, 'dead'> & { cut(): void },
-    answer: Promise<Result>,
-  ): Promise<Result> {
-    let watched: Watched | undefined;
-    const dead = new Promise<never>((_, reject) => {
-      const lost = (error: RequestTimedOut): void => {
+  guard<Result>(request: Omit<WatchedRequest, 'dead'> & { cut(): void }, answer: Promise<Result>): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const dead = (error: RequestTimedOut): void => {
         reject(error);
         request.cut();
       };
-      watched = this.watch({ ...request, dead: lost });
+      const watched = this.watch({ ...request, dead });
+      answer.then(
+        (result) => {
+          watched.done();
+          resolve(result);
+        },
+        (error: unknown) => {
+          watched.done();
+          reject(error);
+        },
+      );
     });
-    try {
-      return await Promise.race([answer, dead]);
-    } finally {
-      watched?.done();
-    }
   }
 }
 
@@ -61,7 +63,7 @@ export type SessionSight = 'absent' | 'idle' | 'running';
 
 export interface WatchedRequest {
   readonly session: string;
-  /** For people: what was asked. */
+  /** For people: what was asked, a word or the statement. */
   readonly what: string;
   readonly timeoutMs: number;
   /** How many bytes have arrived on the connection by now. */
@@ -135,7 +137,7 @@ class PendingRequest {
     if (this.#isDone) return;
     this.done();
     const { what, dead } = this.#request;
-    dead(new RequestTimedOut(this.#options.resource, what, Math.round(this.#elapsedMs()), why));
+    dead(new RequestTimedOut(this.#options.resource, shownStatement(what), Math.round(this.#elapsedMs()), why));
   }
 
   #elapsedMs(): number {

@@ -35,6 +35,25 @@ describe('a commit by marker row', () => {
     assert.ok(!orders.log.includes('prepare'));
   });
 
+  test('tells that its database is done when it has committed, before APPLY', async () => {
+    const { orders, story } = await setup();
+    await using _ = story;
+    await story.put('m1', 'm2');
+    let record: Promise<string[]> | undefined;
+    const databasesDone = (): void => {
+      record = story.state('transaction/');
+    };
+    const { done, transaction } = await story.handle({ databasesDone });
+    await done;
+    assert.deepEqual(await record, [`transaction/${transaction.id}`], 'its last unit was not written yet');
+    record = undefined;
+    orders.fail('commitWithMarker', 'refused');
+    const refused = await story.handle({ databasesDone });
+    assert.ok((await refused.done) instanceof Error);
+    refused.delivery.release();
+    assert.equal(record, undefined, 'a commit that failed tells nothing');
+  });
+
   test('asks the database only after what is to be done is staged', async () => {
     const { orders, story } = await setup();
     await using _ = story;

@@ -54,6 +54,25 @@ describe('a commit in two phases', () => {
     await assertAgreed(story, ['m1']);
   });
 
+  test('tells that its databases are done when all have committed, before RELEASE', async () => {
+    const { orders, story } = await setup();
+    await using _ = story;
+    await story.put('m1', 'm2');
+    let record: Promise<string[]> | undefined;
+    const databasesDone = (): void => {
+      record = story.state('transaction/');
+    };
+    const { done, transaction } = await story.handle({ databasesDone });
+    await done;
+    assert.deepEqual(await record, [`transaction/${transaction.id}`], 'its last unit was not written yet');
+    record = undefined;
+    orders.fail('prepare', 'refused');
+    const refused = await story.handle({ databasesDone });
+    assert.ok((await refused.done) instanceof Error);
+    refused.delivery.release();
+    assert.equal(record, undefined, 'a commit that failed tells nothing');
+  });
+
   test('a database that was only read commits before the decision, and is not prepared', async () => {
     const { orders, stock, story } = await setup();
     await using _ = story;

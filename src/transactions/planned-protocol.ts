@@ -1,4 +1,4 @@
-import type { ProtocolChoice } from '../transactions/distributed-transaction.ts';
+import type { ProtocolChoice } from './distributed-transaction.ts';
 
 /** Which protocol will bring databases and queues to one outcome, and why, before any server was asked. */
 export function plannedProtocol(choice: ProtocolChoice, resourceCount: number): string {

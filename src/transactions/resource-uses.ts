@@ -1,5 +1,6 @@
 import { InvalidOption } from '../message/errors.ts';
 import type { CoordinatorCore } from './coordinator-core.ts';
+import { plannedProtocol } from './planned-protocol.ts';
 import type { Recovery } from './recovery.ts';
 import type { ResourceManager } from './resource-manager.ts';
 import type { ResourceUse, ResourceUseDescription, UseRequest } from './transaction-coordinator.ts';
@@ -137,14 +138,7 @@ function sizePool(resource: UsedResource): void {
   resource.manager.sizePool(branchCount);
 }
 
-function describeUse(request: UseRequest, resource: UsedResource): ResourceUseDescription {
-  return { resource: resource.name, inspection: resource.inspection, protocol: protocolWords(request) };
-}
-
-function protocolWords({ resources, protocol }: UseRequest): string {
-  if (protocol === 'twoPhase') return 'two-phase commit: asked for by transactions.protocol';
-  if (protocol === 'marker') return 'marker row: asked for by transactions.protocol';
-  return resources.length === 1
-    ? 'marker row: one database is listed'
-    : `marker row when one database was written to, two-phase commit when several were: ${resources.length} are listed`;
+function describeUse({ protocol, resources }: UseRequest, resource: UsedResource): ResourceUseDescription {
+  const words = plannedProtocol(protocol, resources.length);
+  return { resource: resource.name, inspection: resource.inspection, protocol: words };
 }

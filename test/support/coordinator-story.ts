@@ -8,6 +8,7 @@ import type {
   DistributedTransaction,
   ProtocolChoice,
   SendsVisible,
+  TransactionRequest,
 } from '../../src/transactions/distributed-transaction.ts';
 import type { ResourceUse } from '../../src/transactions/transaction-coordinator.ts';
 import type { ResourceView, TransactionView } from '../../src/transactions/transaction-view.ts';
@@ -139,7 +140,7 @@ export class CoordinatorStory implements AsyncDisposable {
     return undefined;
   }
 
-  begin(sendsVisible: SendsVisible = 'afterBranches'): DistributedTransaction {
+  begin({ sendsVisible = 'afterBranches', databasesDone }: BeginOptions = {}): DistributedTransaction {
     return this.coordinator.begin({
       endpoint: 'sales',
       about: () => ({ messageId: 'message-1', messageType: 'PlaceOrder' }),
@@ -148,6 +149,7 @@ export class CoordinatorStory implements AsyncDisposable {
       protocol: this.protocol,
       sendsVisible,
       timeoutMs: 60_000,
+      ...(databasesDone !== undefined && { databasesDone }),
     });
   }
 
@@ -156,7 +158,7 @@ export class CoordinatorStory implements AsyncDisposable {
     const delivery = await this.receive();
     if (delivery === undefined) throw new Error('nothing can be received');
     const text = Buffer.from(delivery.body).toString();
-    const transaction = this.begin(options.sendsVisible);
+    const transaction = this.begin(options);
     delivery.complete(transaction.work);
     for (const [index] of this.resources.entries()) {
       const client = await this.enlist(transaction, index);
@@ -228,10 +230,13 @@ export interface StoryOptions {
   readonly machine?: TestMachine;
 }
 
-interface HandleOptions {
+interface BeginOptions extends Pick<TransactionRequest, 'databasesDone'> {
+  readonly sendsVisible?: SendsVisible;
+}
+
+interface HandleOptions extends BeginOptions {
   /** Databases that are only read. */
   readonly reads?: readonly number[];
-  readonly sendsVisible?: SendsVisible;
 }
 
 interface Handled {

@@ -203,7 +203,7 @@ class Model {
     const story = this.#story;
     const plan = this.#plans.get(Buffer.from(delivery.body).toString());
     assert.ok(plan !== undefined);
-    const transaction = story.begin(this.#random.integer(4) === 0 ? 'atDecision' : 'afterBranches');
+    const transaction = story.begin({ sendsVisible: this.#random.integer(4) === 0 ? 'atDecision' : 'afterBranches' });
     delivery.complete(transaction.work);
     try {
       for (const index of plan.writes) await (await story.enlist(transaction, index)).insert(plan.text);

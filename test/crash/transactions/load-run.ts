@@ -1,4 +1,5 @@
-import type { CrashDatabases, DatabaseKind } from './databases.ts';
+import type { DatabaseKind } from '../../../tools/databases/database-pair.ts';
+import type { CrashDatabases } from './databases.ts';
 import { TransactionsStory } from './story.ts';
 
 /**

@@ -1,5 +1,6 @@
 import type { Failpoint } from '../../../src/io/failpoint.ts';
-import type { CrashDatabases, DatabaseKind } from './databases.ts';
+import type { DatabaseKind } from '../../../tools/databases/database-pair.ts';
+import type { CrashDatabases } from './databases.ts';
 import { TransactionsStory } from './story.ts';
 
 /**

@@ -7,9 +7,10 @@ import { Header } from '../../../src/message/headers.ts';
 import { openQueueManager } from '../../../src/operations/open-queue-manager.ts';
 import type { BrowsedMessage } from '../../../src/queues/browsing.ts';
 import { ABORT_ROW_PREFIX, TRANSACTION_PREFIX } from '../../../src/transactions/transaction-record.ts';
+import type { DatabaseKind } from '../../../tools/databases/database-pair.ts';
 import { browseAll } from '../../support/browse-all.ts';
 import { type End, LifeProcess } from '../life-process.ts';
-import type { CrashDatabases, DatabaseKind } from './databases.ts';
+import type { CrashDatabases } from './databases.ts';
 import { ERROR_QUEUE, INPUT_QUEUE, type LifeSettings, MESSAGE_TYPE, type Numbered, OUTPUT_QUEUE } from './settings.ts';
 import { type Ending, findFaults } from './verdict.ts';
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
+import { freePort } from '../tools/free-port.ts';
 import { BenchChild } from './bench-child.ts';
-import { freePort } from './free-port.ts';
 import { ownCpuMs, ReceivingMachine } from './receiving-machine.ts';
 import type { Row } from './row.ts';
 import { roundTo } from './row-support.ts';

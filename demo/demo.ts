@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePort } from '../tools/free-port.ts';
 import { BROKEN_EVENT } from './contracts.ts';
 import { Feeder } from './feeder.ts';
-import { freePort } from './free-port.ts';
 import { readLedger } from './ledger.ts';
 import { Machine } from './machine.ts';
 import { askPosthorn, runPosthorn } from './posthorn-command.ts';
@@ -49,7 +49,7 @@ export class Demo {
   }
 
   static async create(screen: Screen, root: string): Promise<Demo> {
-    return new Demo(screen, root, await freePort());
+    return new Demo(screen, root, await freePort('0.0.0.0'));
   }
 
   /** Resolves with true when no message was lost and none handled twice. */

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Endpoint, QueueManager, route } from 'posthorn';
-import { freePort } from '../free-port.ts';
+import { freePort } from '../../tools/free-port.ts';
 import { Machine } from '../machine.ts';
 import { askPosthorn, runPosthorn } from '../posthorn-command.ts';
 import type { Screen } from '../screen.ts';
@@ -86,7 +86,7 @@ export class TransactionsDemo {
     const databases = await DemoDatabases.start(root);
     // For every 'posthorn' that this process starts.
     Object.assign(process.env, databases.environment);
-    return new TransactionsDemo(screen, root, databases, await freePort());
+    return new TransactionsDemo(screen, root, databases, await freePort('0.0.0.0'));
   }
 
   /** Resolves with true when all books agree. */

@@ -2,11 +2,11 @@ import { formatAddress } from '../message/address.ts';
 import type { TransactionMode } from '../pipeline/message-transaction.ts';
 import { attemptsMax, type RetryConfig } from '../recoverability/recoverability-config.ts';
 import type { SendsVisible } from '../transactions/distributed-transaction.ts';
+import { plannedProtocol } from '../transactions/planned-protocol.ts';
 import type { IsolationLevel, ResourceKind, ResourceTarget } from '../transactions/resource-manager.ts';
 import type { ResourceUseDescription } from '../transactions/transaction-coordinator.ts';
 import type { ResourceView } from '../transactions/transaction-view.ts';
 import type { EndpointState } from './endpoint-state.ts';
-import { plannedProtocol } from './planned-protocol.ts';
 import type { ResolvedOptions } from './resolve-options.ts';
 
 /** How an endpoint works, and what it does right now. Plain data. */

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { freePort } from '../free-port.ts';
 import { allGone, processWithChildren, signalAll } from './process-tree.ts';
 import type { ServerOwner } from './server-owner.ts';
 
@@ -26,6 +27,19 @@ export class DatabaseServer implements AsyncDisposable {
     this.url = recipe.url;
     this.port = recipe.port;
     this.directory = recipe.directory;
+  }
+
+  /** Starts one on this port; without one, on a free port, and on another when that one was taken meanwhile. */
+  static async startAt(port: number | undefined, recipeFor: (port: number) => ServerRecipe): Promise<DatabaseServer> {
+    for (;;) {
+      const server = new DatabaseServer(recipeFor(port ?? (await freePort())));
+      try {
+        await server.start();
+        return server;
+      } catch (error) {
+        if (!(error instanceof ServerNotStarted && error.isPortTaken && port === undefined)) throw error;
+      }
+    }
   }
 
   /** Of the server's first process, while it runs. */

@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fillDataDirectory } from './data-template.ts';
 import { findMariadb, type MariadbBinaries } from './database-binaries.ts';
-import { DatabaseServer, ServerNotStarted } from './database-server.ts';
-import { freePort } from './free-port.ts';
+import { DatabaseServer } from './database-server.ts';
 import { giveTo, makeFolderOf, type ServerOwner, serverOwner } from './server-owner.ts';
 
 /**
@@ -22,27 +21,18 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Databa
   fillDataDirectory(join(directory, 'data'), templateOf(binaries, owner));
   writeFileSync(join(directory, 'init.sql'), MAKE_USER);
   giveTo(owner, directory);
-  for (;;) {
-    const port = options.port ?? (await freePort());
-    const server = new DatabaseServer({
-      url: `mysql://posthorn:posthorn@127.0.0.1:${port}/mysql`,
-      port,
-      directory,
-      ownsDirectory: options.directory === undefined,
-      owner,
-      command: binaries.server,
-      arguments: argumentsOf(directory, port, options),
-      readyLine: /ready for connections/,
-      stopSignal: 'SIGTERM',
-      abandonSignal: 'SIGKILL',
-    });
-    try {
-      await server.start();
-      return server;
-    } catch (error) {
-      if (!(error instanceof ServerNotStarted && error.isPortTaken && options.port === undefined)) throw error;
-    }
-  }
+  return DatabaseServer.startAt(options.port, (port) => ({
+    url: `mysql://posthorn:posthorn@127.0.0.1:${port}/mysql`,
+    port,
+    directory,
+    ownsDirectory: options.directory === undefined,
+    owner,
+    command: binaries.server,
+    arguments: argumentsOf(directory, port, options),
+    readyLine: /ready for connections/,
+    stopSignal: 'SIGTERM',
+    abandonSignal: 'SIGKILL',
+  }));
 }
 
 export interface MariadbOptions {

@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fillDataDirectory } from './data-template.ts';
 import { findPostgres, type PostgresBinaries } from './database-binaries.ts';
-import { DatabaseServer, ServerNotStarted } from './database-server.ts';
-import { freePort } from './free-port.ts';
+import { DatabaseServer } from './database-server.ts';
 import { makeFolderOf, type ServerOwner, serverOwner } from './server-owner.ts';
 
 /**
@@ -19,27 +18,18 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Data
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'posthorn-postgres-'));
   makeFolderOf(owner, directory);
   fillDataDirectory(join(directory, 'data'), templateOf(binaries, owner));
-  for (;;) {
-    const port = options.port ?? (await freePort());
-    const server = new DatabaseServer({
-      url: `postgres://posthorn:posthorn@127.0.0.1:${port}/postgres`,
-      port,
-      directory,
-      ownsDirectory: options.directory === undefined,
-      owner,
-      command: binaries.server,
-      arguments: argumentsOf(directory, port, options),
-      readyLine: /database system is ready to accept connections/,
-      stopSignal: 'SIGINT',
-      abandonSignal: 'SIGQUIT',
-    });
-    try {
-      await server.start();
-      return server;
-    } catch (error) {
-      if (!(error instanceof ServerNotStarted && error.isPortTaken && options.port === undefined)) throw error;
-    }
-  }
+  return DatabaseServer.startAt(options.port, (port) => ({
+    url: `postgres://posthorn:posthorn@127.0.0.1:${port}/postgres`,
+    port,
+    directory,
+    ownsDirectory: options.directory === undefined,
+    owner,
+    command: binaries.server,
+    arguments: argumentsOf(directory, port, options),
+    readyLine: /database system is ready to accept connections/,
+    stopSignal: 'SIGINT',
+    abandonSignal: 'SIGQUIT',
+  }));
 }
 
 export interface PostgresOptions {

@@ -124,7 +124,8 @@ describe('when a database refuses a transaction', { concurrency: true }, () => {
       await twice;
       // Both counted none; the one that came second counted again.
       assert.deepEqual(await database.numbers(), [0, 1]);
-      assert.deepEqual(codes, ['40001']);
+      // The second attempt may come while the first one's branch is still being committed, and be refused as well.
+      assert.ok(codes.length > 0 && codes.every((code) => code === '40001'), codes.join());
       assert.deepEqual(await story.numbersIn('error'), []);
     });
   }

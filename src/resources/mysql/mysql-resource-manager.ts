@@ -61,7 +61,9 @@ export class MysqlResourceManager implements ResourceManager {
     const setupSpare = this.#spare();
     this.#spares = [recoverySpare, watchSpare, setupSpare];
     this.recovery = new MysqlRecovery({ spare: recoverySpare, timers: this.#io.timers, tables: settings.tableNames });
-    this.setup = new MysqlSetup({ resource: this, settings, io: this.#io, names: this.#names, spare: setupSpare });
+    const renew = (): void => void this.#spares.map((spare) => spare.renew());
+    const setup = { resource: this, settings, io: this.#io, names: this.#names, spare: setupSpare, renew };
+    this.setup = new MysqlSetup(setup);
     this.#watch = new SessionWatch({
       resource: this.name,
       timers: this.#io.timers,

@@ -28,6 +28,7 @@ export class MysqlSetup implements ResourceSetup {
   }
 
   inspect(): Promise<ResourceInspection> {
+    this.#parts.renew();
     return this.#use('inspect', inspectServer);
   }
 
@@ -46,6 +47,8 @@ export interface SetupParts {
   readonly io: Io;
   readonly names: Names | undefined;
   readonly spare: SpareConnection<MysqlConnection>;
+  /** Contact begins anew: no request from now on has a connection that lay idle. */
+  renew(): void;
 }
 
 const SETUP_TIMEOUT_MS = 20_000;

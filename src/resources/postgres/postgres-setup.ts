@@ -36,6 +36,7 @@ export class PostgresSetup implements ResourceSetup {
   }
 
   inspect(): Promise<ResourceInspection> {
+    this.#spare.renew();
     return this.#spare.use({ what: 'inspect', timeoutMs: SETUP_MS, run: inspectPostgres });
   }
 

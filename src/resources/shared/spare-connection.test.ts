@@ -70,6 +70,14 @@ describe('a spare connection', () => {
     assert.equal(await use(async ({ number }) => number), 2);
   });
 
+  test('is another one for requests that come after it was to be renewed', async () => {
+    const { spare, use, opened } = setup();
+    const running = use(async ({ number }) => number);
+    spare.renew();
+    assert.deepEqual(await Promise.all([running, use(async ({ number }) => number)]), [1, 2]);
+    assert.equal(opened[0]?.end, 'closed');
+  });
+
   test('is used by one request at a time', async () => {
     const { use } = setup();
     const events: string[] = [];

@@ -30,6 +30,14 @@ export class SpareConnection<C extends PoolConnection> {
     return turn;
   }
 
+  /**
+   * Requests from now on have another connection. For contact after trouble: one that lay idle may be dead without a sign, as
+   * when its server moved to another address, and would be found out by a deadline only.
+   */
+  renew(): void {
+    this.#tail = this.#tail.then(() => void this.#drop()?.close());
+  }
+
   async close(): Promise<void> {
     await this.#tail;
     await this.#drop()?.close();

@@ -37,7 +37,9 @@ export class DatabaseServer implements AsyncDisposable {
         await server.start();
         return server;
       } catch (error) {
-        if (!(error instanceof ServerNotStarted && error.isPortTaken && port === undefined)) throw error;
+        if (error instanceof ServerNotStarted && error.isPortTaken && port === undefined) continue;
+        await server[Symbol.asyncDispose]();
+        throw error;
       }
     }
   }

@@ -30,9 +30,9 @@ describe('transactions whose process is killed, on PostgreSQL and MariaDB', () =
     if (requirePostgres(t) === undefined || requireMariadb(t) === undefined) return;
     await using stand = await Stand.begin();
     const kinds = ['postgres', 'mariadb'] as const;
-    const report = await runLoad({ ...stand, kinds, messages: 600, handledPerKill: 200, tell: () => {} });
+    const report = await runLoad({ ...stand, kinds, messages: 800, handledPerKill: 200, tell: () => {} });
     assert.deepEqual(report.faults, [], describeLoad(report).join('\n'));
-    assert.equal(report.kills, 2);
+    assert.ok(report.kills >= 2, String(report.kills));
   });
 });
 

@@ -19,7 +19,7 @@ import {
 /*
  * One life of the transactions' crash test: an endpoint whose handler writes each message's number into every database and
  * sends it on, in one transaction. `node life.ts SETTINGS`, as JSON. It writes `ready` when the endpoint runs, then a line
- * `handled N` for every hundred messages. The last life ends when nothing is left to do; the others go on until they are killed.
+ * `handled N` for every 25 messages. The last life ends when nothing is left to do; the others go on until they are killed.
  */
 
 const LOOK_EVERY_MS = 50;
@@ -52,7 +52,7 @@ endpoint.handle(MESSAGE_TYPE, async (message, context) => {
   await context.send(MESSAGE_TYPE, { number }, { to: OUTPUT_QUEUE });
 });
 endpoint.on('handled', () => {
-  if (++handledCount % 100 === 0) console.log(`handled ${handledCount}`);
+  if (++handledCount % 25 === 0) console.log(`handled ${handledCount}`);
 });
 await endpoint.start();
 console.log('ready');

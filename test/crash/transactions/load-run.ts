@@ -10,17 +10,20 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
   const { databases, directory, kinds, messages, handledPerKill, tell } = options;
   const startedMs = performance.now();
   using story = await TransactionsStory.begin({ databases, directory, kinds, messages, concurrency: 8 });
-  const killsWanted = Math.floor(messages / handledPerKill) - 1;
   let kills = 0;
-  while (kills < killsWanted) {
-    tell(`${kinds.join(' + ')}: kill ${kills + 1} of ${killsWanted}`);
+  // What is told is a little behind, and what was under way at a kill is handled by the next life.
+  for (let left = messages; left >= 2 * handledPerKill; kills++) {
+    tell(`${kinds.join(' + ')}: ${left} of ${messages} messages left, ${kills} kills`);
     const end = await story.dieAfter(handledPerKill);
     if (end.signal !== 'SIGKILL') throw new Error(`A process ended by itself with ${end.code}: ${end.errorText}`);
-    kills++;
+    left -= end.handledCount + HANDLED_UNTOLD;
   }
   const faults = await story.finish();
   return { kinds, messages, kills, faults, seconds: (performance.now() - startedMs) / 1000 };
 }
+
+/** A life tells every 25; so many more it may have handled. */
+const HANDLED_UNTOLD = 25;
 
 export interface LoadOptions {
   readonly databases: CrashDatabases;

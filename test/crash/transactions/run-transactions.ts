@@ -30,4 +30,5 @@ export interface TransactionsOptions {
   tell(progress: string): void;
 }
 
-const HANDLED_PER_KILL = 200;
+/** With what it handles untold, one kill per 200. */
+const HANDLED_PER_KILL = 175;

@@ -52,14 +52,16 @@ export class TransactionsStory implements Disposable {
     });
   }
 
-  /** A life that is killed once it has handled so many messages. */
-  dieAfter(handled: number): Promise<End> {
-    return this.#live({}, (life) =>
+  /** A life that is killed once it has handled so many messages; there must be as many. Tells how many it had at last. */
+  async dieAfter(handled: number): Promise<End & { readonly handledCount: number }> {
+    let handledCount = 0;
+    const end = await this.#live({}, (life) =>
       life.onLine((line) => {
-        const count = /^handled (\d+)$/.exec(line)?.[1];
-        if (count !== undefined && Number(count) >= handled) life.kill();
+        handledCount = Math.max(handledCount, Number(/^handled (\d+)$/.exec(line)?.[1] ?? 0));
+        if (handledCount >= handled) life.kill();
       }),
     );
+    return { ...end, handledCount };
   }
 
   /** The last life, which ends by itself when everything is handled and settled. Resolves with what is wrong then. */

@@ -5,7 +5,7 @@ import type { IncomingDescription, ManagerDescription, Operations } from '../ope
 import type { Finding } from '../transactions/resource-manager.ts';
 import type { TransactionView } from '../transactions/transaction-view.ts';
 import { transactionPages } from './find-transaction.ts';
-import { countOf, formatAge, formatBytes } from './format.ts';
+import { countOf, formatAge, formatBytes, formatSpan } from './format.ts';
 import { isAlarming } from './outgoing-alarm.ts';
 import { STATE_WORDS } from './transaction-words.ts';
 import { isResourceAlarming, isTransactionAlarming } from './transactions-alarm.ts';
@@ -30,15 +30,9 @@ export async function examineMachine(
   } catch (error) {
     if (!isPosthornError(error)) throw error;
     const isMissing = error.code === 'NO_QUEUE_MANAGER' && !options.needsStore;
-    tell({ step: 'store', outcome: isMissing ? 'skipped' : 'failed', text: whatOf(error), mend: error.mend });
+    tell({ step: 'store', outcome: isMissing ? 'skipped' : 'failed', text: error.what, mend: error.mend });
   }
   await examineKeys(context, join(options.directory, 'keys'), tell);
-}
-
-/** The text of an error without its mend. */
-export function whatOf(error: Error & { readonly mend?: string }): string {
-  const { message, mend = '' } = error;
-  return mend !== '' && message.endsWith(` ${mend}`) ? message.slice(0, -mend.length - 1) : message;
 }
 
 async function examineStore(operations: Operations, tell: (finding: Finding) => void): Promise<void> {
@@ -93,7 +87,7 @@ const CLOCK_JUMP_MS_MAX = 60_000;
 
 function listenerOf({ isRunning, listeners }: IncomingDescription, nowMs: number): Finding {
   if (!isRunning)
-    return { step: 'listener', outcome: 'skipped', text: 'nobody can connect while no queue manager runs' };
+    return { step: 'listener', outcome: 'skipped', text: 'no queue manager listens, so no other machine can connect' };
   if (listeners.length === 0) {
     return { step: 'listener', outcome: 'ok', text: "'listen' is not set: other machines can send nothing here" };
   }
@@ -161,7 +155,7 @@ async function examineTransactions(
     }
   }
   const words = [...counts].map(([state, count]) => `${count} ${STATE_WORDS[state]}`);
-  const oldest = oldestMs === undefined ? '' : `, the oldest for ${formatAge(oldestMs)}`;
+  const oldest = oldestMs === undefined ? '' : `, the oldest for ${formatSpan(oldestMs)}`;
   const text = words.length === 0 ? 'none over databases is open' : `${words.join(', ')}${oldest}`;
   if (alarming.length === 0) return tell({ step: 'transactions', outcome: 'ok', text });
   const rest = alarming.length > NAMED_MAX ? `, and ${alarming.length - NAMED_MAX} more` : '';

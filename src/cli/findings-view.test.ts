@@ -17,11 +17,11 @@ describe('what the doctor finds', () => {
     const { view, lines } = viewAt(80);
     const tell = view.begin('orders', 'orders: postgres');
     tell({ step: 'name', outcome: 'ok', text: 'db1 is 10.0.0.2', tookMs: 0.2 });
-    assert.deepEqual(lines, ['orders: postgres', '  ok      name               db1 is 10.0.0.2']);
+    assert.deepEqual(lines, ['orders: postgres', '  ok      name                  db1 is 10.0.0.2']);
     tell(REFUSED);
     assert.deepEqual(lines.slice(2), [
-      '  FAILED  connect            10.0.0.2:5432 refused the connection, 4 ms',
-      '                             Start the server.',
+      '  FAILED  connect               10.0.0.2:5432 refused the connection, 4 ms',
+      '                                Start the server.',
     ]);
   });
 
@@ -38,6 +38,22 @@ describe('what the doctor finds', () => {
     well.view.begin('machine', 'This machine')({ step: 'disk', outcome: 'skipped', text: 'no' });
     well.view.end();
     assert.equal(well.lines.at(-1), 'Nothing is wrong.');
+  });
+
+  test('is one line for steps that were not taken for one reason', () => {
+    const { view, lines } = viewAt(80);
+    const tell = view.begin('orders', 'orders');
+    for (const step of ['tls', 'login', 'version']) tell({ step, outcome: 'skipped', text: 'there is no connection' });
+    tell({ step: 'tables', outcome: 'skipped', text: 'none were named' });
+    tell(REFUSED);
+    assert.deepEqual(lines.slice(1, 4), [
+      '  -       tls and 2 more        there is no connection',
+      '  -       tables                none were named',
+      '  FAILED  connect               10.0.0.2:5432 refused the connection, 4 ms',
+    ]);
+    tell({ step: 'clock', outcome: 'skipped', text: 'there is no connection' });
+    view.end();
+    assert.equal(lines.at(-3), '  -       clock                 there is no connection');
   });
 
   test('keeps within the terminal and is harmless; SQL in a mend is not broken', () => {
@@ -58,7 +74,7 @@ describe('what the doctor finds', () => {
     view.end();
     assert.deepEqual(
       lines.map((line) => JSON.parse(line)),
-      [{ subject: 'orders', ...REFUSED }],
+      [{ subject: 'orders', ...REFUSED, tookMs: 4 }],
     );
   });
 });

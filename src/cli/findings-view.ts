@@ -11,6 +11,8 @@ export class FindingsView {
   readonly #failed: string[] = [];
   #warnings = 0;
   #subjects = 0;
+  /** Steps in a row that were not taken for one reason: a line for all of them. */
+  #skipped: readonly Finding[] = [];
 
   constructor(terminal: Terminal, options: { readonly asJson: boolean }) {
     this.#terminal = terminal;
@@ -24,6 +26,7 @@ export class FindingsView {
   /** Begins with something else: the findings until the next call are about it. */
   begin(subject: string, title: string): (finding: Finding) => void {
     if (!this.#asJson) {
+      this.#printSkipped();
       if (this.#subjects > 0) this.#terminal.print('');
       for (const line of wrap(title, this.#terminal.columns)) this.#terminal.print(this.#terminal.bold(line));
     }
@@ -34,6 +37,7 @@ export class FindingsView {
   /** After the last. */
   end(): void {
     if (this.#asJson) return;
+    this.#printSkipped();
     const { columns } = this.#terminal;
     const warnings = this.#warnings === 0 ? '' : ` ${countOf(this.#warnings, 'warning')}.`;
     const verdict = this.isWell
@@ -46,9 +50,29 @@ export class FindingsView {
   #tell(subject: string, finding: Finding): void {
     if (finding.outcome === 'failed') this.#failed.push(`${subject} (${finding.step})`);
     if (finding.outcome === 'warning') this.#warnings++;
-    if (this.#asJson) printJson(this.#terminal, { subject, ...finding });
-    else for (const line of findingLines(finding, this.#terminal.columns)) this.#terminal.print(line);
+    if (this.#asJson) {
+      printJson(this.#terminal, findingJson(subject, finding));
+      return;
+    }
+    if (finding.outcome !== 'skipped' || finding.text !== this.#skipped[0]?.text) this.#printSkipped();
+    if (finding.outcome === 'skipped') this.#skipped = [...this.#skipped, finding];
+    else this.#print(finding);
   }
+
+  #printSkipped(): void {
+    const [first, ...more] = this.#skipped;
+    this.#skipped = [];
+    if (first === undefined) return;
+    this.#print(more.length === 0 ? first : { ...first, step: `${first.step} and ${more.length} more` });
+  }
+
+  #print(finding: Finding): void {
+    for (const line of findingLines(finding, this.#terminal.columns)) this.#terminal.print(line);
+  }
+}
+
+function findingJson(subject: string, { tookMs, ...finding }: Finding) {
+  return { subject, ...finding, ...(tookMs !== undefined && { tookMs: Math.round(tookMs) }) };
 }
 
 /** The mend stands under its failure: whoever reads from the top mends from the top. */
@@ -81,5 +105,5 @@ const OUTCOME_WORDS: Readonly<Record<Finding['outcome'], string>> = {
   skipped: '-',
 };
 const OUTCOME_WIDTH = 8;
-/** Most of what databases are asked. */
-const STEP_WIDTH = 18;
+/** Of the longest step that databases are asked. */
+const STEP_WIDTH = 21;

@@ -20,6 +20,11 @@ export function formatAge(ageMs: number | undefined): string {
   return unit === undefined ? '' : `${Math.floor(ageMs / unit.ms)}${unit.name}`;
 }
 
+/** The same after 'for': there is no 'for now'. */
+export function formatSpan(spanMs: number): string {
+  return spanMs < 1000 ? 'less than a second' : formatAge(spanMs);
+}
+
 const AGE_UNITS = [
   { name: 'd', ms: 86_400_000 },
   { name: 'h', ms: 3_600_000 },

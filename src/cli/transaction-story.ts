@@ -1,6 +1,12 @@
-import type { BranchView, TransactionView } from '../transactions/transaction-view.ts';
-import { formatFacts } from './facts.ts';
-import { countOf, formatAge, isoTime, readableTime } from './format.ts';
+import type {
+  BranchView,
+  OperatorWish,
+  TransactionView,
+  TransactionViewState,
+} from '../transactions/transaction-view.ts';
+import { type Fact, formatFacts } from './facts.ts';
+import { countOf, formatAge, formatSpan, isoTime, readableTime } from './format.ts';
+import { describeMayBeHandled } from './may-be-handled.ts';
 import { type Column, formatTable } from './table.ts';
 import { harmless, type Terminal } from './terminal.ts';
 import {
@@ -14,13 +20,14 @@ import {
   STATE_WORDS,
   sqlByHand,
 } from './transaction-words.ts';
-import { fencedSentences, type ResourceSeen } from './transactions-view.ts';
+import { afterFence, type ResourceSeen } from './transactions-view.ts';
 
 /** Everything about one transaction. */
 export function formatTransactionStory(terminal: Terminal, transaction: TransactionView, nowMs: number): string {
   return [
     formatFacts(terminal, factsOf(transaction)),
     ...transaction.branches.map((branch) => formatFacts(terminal, branchFacts(branch, nowMs))),
+    ...whatToType(terminal, transaction),
     ...byHand(terminal, transaction),
     ...actionsOf(terminal, transaction, nowMs),
   ].join('\n\n');
@@ -36,7 +43,7 @@ export function formatResourceStory(terminal: Terminal, seen: ResourceSeen, nowM
     ['State', RESOURCE_WORDS[state]],
     ['Since', sinceMs === undefined ? undefined : `${readableTime(sinceMs)}, ${formatAge(nowMs - sinceMs)}`],
     ['Now', sentence],
-    ['Prepared', oldestPreparedMs === undefined ? undefined : `the oldest branch for ${formatAge(oldestPreparedMs)}`],
+    ['Prepared', oldestPreparedMs === undefined ? undefined : `the oldest branch for ${formatSpan(oldestPreparedMs)}`],
     ['Endpoints', endpoints.length === 0 ? undefined : endpoints.join(', ')],
     ...fencedFacts(seen),
   ]);
@@ -54,13 +61,15 @@ export function formatResourceStory(terminal: Terminal, seen: ResourceSeen, nowM
 
 function fencedFacts({ resource, mayBeHandled }: ResourceSeen): [string, string][] {
   if (resource.state !== 'fenced') return [];
-  const sentences = fencedSentences(resource.name, [], mayBeHandled);
-  return sentences.map((text, index) => [index === sentences.length - 1 ? 'What to do' : 'Messages', text]);
+  return [
+    ...(mayBeHandled === undefined ? [] : [['Messages', describeMayBeHandled(mayBeHandled)] as [string, string]]),
+    ['What to do', afterFence(resource.name)],
+  ];
 }
 
 const MESSAGE_COLUMNS: readonly Column[] = [{ title: 'QUEUE', share: 1 }, { title: 'MESSAGE' }];
 
-function factsOf(transaction: TransactionView): readonly (readonly [string, string | undefined])[] {
+function factsOf(transaction: TransactionView): readonly Fact[] {
   const { id, state, sentence, endpoint, messageId, messageType, ageMs } = transaction;
   return [
     ['Transaction', id],
@@ -82,7 +91,7 @@ function protocolOf({ protocol, protocolReason }: TransactionView): string | und
   return protocolReason ?? (protocol === undefined ? undefined : PROTOCOL_WORDS[protocol]);
 }
 
-function branchFacts(branch: BranchView, nowMs: number): readonly (readonly [string, string | undefined])[] {
+function branchFacts(branch: BranchView, nowMs: number): readonly Fact[] {
   const { resource, branchId, state, attempts, nextTryMs, lastAnswer, heuristic, proof } = branch;
   const tries = [
     ...(attempts === 0 ? [] : [countOf(attempts, 'try', 'tries')]),
@@ -90,17 +99,37 @@ function branchFacts(branch: BranchView, nowMs: number): readonly (readonly [str
   ];
   return [
     ['Database', `${resource}, ${BRANCH_WORDS[state]}`],
-    ['Branch', branchId],
+    ['Branch', branchId, 'whole'],
     ['Outcome', heuristic === undefined ? undefined : `${HEURISTIC_WORDS[heuristic.outcome]}: ${heuristic.answer}`],
     [
       'Found',
       heuristic === undefined ? undefined : `${readableTime(heuristic.atMs)}, ${formatAge(nowMs - heuristic.atMs)} ago`,
     ],
-    ['Last answer', lastAnswer],
+    // What came to an end says so above, or by its proof.
+    ['Last answer', heuristic === undefined && state !== 'committed' ? lastAnswer : undefined],
     ['Tries', tries.length === 0 ? undefined : tries.join(', ')],
     ['Proof', proof],
   ];
 }
+
+/** Never wrapped: it is there to be copied. */
+function whatToType(terminal: Terminal, { id, state }: TransactionView): readonly string[] {
+  const lines = ACTIONS[state].map((action) =>
+    harmless(`  posthorn transactions ${action} ${id}${action === 'retry' ? '' : ' --reason TEXT'}`),
+  );
+  return lines.length === 0 ? [] : [[terminal.bold('What you can do'), ...lines].join('\n')];
+}
+
+const ACTIONS: Readonly<Record<TransactionViewState, readonly OperatorWish['action'][]>> = {
+  active: [],
+  preparing: [],
+  inDoubt: ['retry'],
+  committing: ['retry'],
+  aborting: ['retry'],
+  heuristic: ['forget'],
+  fenced: ['commit', 'abort'],
+  foreign: [],
+};
 
 /** Never wrapped: it is there to be copied. */
 function byHand(terminal: Terminal, transaction: TransactionView): readonly string[] {

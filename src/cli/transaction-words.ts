@@ -25,7 +25,7 @@ export const BRANCH_WORDS: Readonly<Record<BranchView['state'], string>> = {
   committed: 'committed',
   rollingBack: 'rolling back',
   heuristic: 'HEURISTIC',
-  unknown: 'unknown',
+  unknown: 'outcome unknown',
 };
 
 export const RESOURCE_WORDS: Readonly<Record<ResourceView['state'], string>> = {

@@ -132,11 +132,16 @@ describe('the story of a transaction', () => {
       /^Database +stock, prepared\nBranch .*\nLast answer +connect ECONNREFUSED .*\nTries +12 tries, next in 8s$/m,
     );
     assert.match(text, /^The same by hand\n {2}stock: COMMIT PREPARED '.*';$/m);
+    assert.match(text, new RegExp(`^What you can do\n {2}posthorn transactions retry ${transactionId(7)}$`, 'm'));
     assert.doesNotMatch(text, /ROLLBACK/, 'to roll back what is decided would tear it apart');
   });
 
   test('offers both ends while nothing is decided, and none of what a database has ended', () => {
     const fenced = storyOf(transactionView(1, { state: 'fenced', branches: [branchView('orders')] }), 80);
+    for (const action of ['commit', 'abort']) {
+      const command = `  posthorn transactions ${action} ${transactionId(1)} --reason TEXT`;
+      assert.ok(fenced.split('\n').includes(command), 'whole, to be copied');
+    }
     assert.match(fenced, /orders: COMMIT PREPARED .*\n {2}orders: ROLLBACK PREPARED /);
     const over = branchView('orders', { heuristic: { outcome: 'rolledBack', answer: '42704', atMs: NOW_MS - 1000 } });
     const heuristic = storyOf(
@@ -169,7 +174,7 @@ describe('the story of a transaction', () => {
   test('of a fenced database lists the messages that may have been handled already, and says how many more', () => {
     const text = formatResourceStory(terminalOf(undefined), { resource: FENCED, mayBeHandled: HANDLED }, NOW_MS);
     assert.match(text, /^Since +2026-03-01 11:15:00 UTC, 45m$/m);
-    assert.match(text, /^What to do +Which they are: posthorn transactions show orders\. /m);
+    assert.match(text, /^What to do +Take those that were handled out: .* posthorn transactions forget orders /m);
     assert.match(text, /\nQUEUE +MESSAGE\nsales +order-1\n… and 152 more$/);
     const unknown = { ...HANDLED, isComplete: false };
     assert.match(

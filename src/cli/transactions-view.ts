@@ -53,7 +53,7 @@ function resourceLines(terminal: Terminal, seen: ResourceSeen, nowMs: number): r
 }
 
 /** What an operator asks next: how many messages, who stands still, and what to type. */
-export function fencedSentences(
+function fencedSentences(
   name: string,
   endpoints: readonly string[],
   mayBeHandled: MayBeHandled | undefined,
@@ -61,8 +61,12 @@ export function fencedSentences(
   return [
     ...(mayBeHandled === undefined ? [] : [describeMayBeHandled(mayBeHandled)]),
     ...(endpoints.length === 0 ? [] : [`Receiving nothing meanwhile: ${endpoints.join(', ')}.`]),
-    `Which they are: posthorn transactions show ${name}. Take those that were handled out: posthorn move QUEUE ELSEWHERE --id ID. Then: posthorn transactions forget ${name} --reason TEXT`,
+    `Which they are: posthorn transactions show ${name}. ${afterFence(name)}`,
   ];
+}
+
+export function afterFence(name: string): string {
+  return `Take those that were handled out: posthorn move QUEUE ELSEWHERE --id ID. Then: posthorn transactions forget ${name} --reason TEXT`;
 }
 
 function tableOf(terminal: Terminal, transactions: readonly TransactionView[]): readonly string[] {

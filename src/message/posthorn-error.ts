@@ -6,12 +6,15 @@
 export abstract class PosthornError extends Error {
   /** Stable over versions, upper case, without prefix: `STORE_FULL`. */
   abstract readonly code: string;
+  /** What happened, with the values: the message without the mend. */
+  readonly what: string;
   /** What a person can do about it, in one or two sentences. */
   readonly mend: string;
 
   constructor(what: string, mend: string, options?: ErrorOptions) {
     super(mend === '' ? what : `${what} ${mend}`, options);
     this.name = new.target.name;
+    this.what = what;
     this.mend = mend;
   }
 }

@@ -24,6 +24,8 @@ export function transactionInDoubt(transaction: string, resource: string): Outco
 /** A database cannot be reached, or refuses the login. Nothing of the transaction is there. */
 export class ResourceUnavailable extends PosthornError {
   readonly code = 'RESOURCE_UNAVAILABLE';
+  /** What the connection met with, where the database is named already. */
+  readonly why: string;
 
   constructor(resource: string, where: string, why: string, options?: ErrorOptions) {
     super(
@@ -31,6 +33,7 @@ export class ResourceUnavailable extends PosthornError {
       "See whether it runs and takes this login: 'posthorn doctor' goes through it step by step.",
       options,
     );
+    this.why = why;
   }
 }
 

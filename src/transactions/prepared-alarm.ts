@@ -1,7 +1,7 @@
 import type { CoordinatorCore } from './coordinator-core.ts';
 import { PREPARED_ALARM_AGAIN_MS, PREPARED_ALARM_MS } from './limits.ts';
 import { spanWords } from './sentences.ts';
-import type { UsedResource } from './used-resource.ts';
+import { preparedForMs, type UsedResource } from './used-resource.ts';
 
 /** Warns of prepared branches of ours that are older than a minute: they hold locks. Once for each in ten minutes. */
 export class PreparedAlarm {
@@ -17,8 +17,9 @@ export class PreparedAlarm {
     for (const [text, toldMs] of this.#toldMs) {
       if (nowMs - toldMs >= PREPARED_ALARM_AGAIN_MS) this.#toldMs.delete(text);
     }
-    for (const { branch, kind, firstSeenMs } of resource.found) {
-      const ageMs = branch.ageMs ?? nowMs - firstSeenMs;
+    for (const found of resource.found) {
+      const { branch, kind } = found;
+      const ageMs = preparedForMs(found, nowMs);
       if (kind === 'foreign' || kind === 'elsewhere' || ageMs < PREPARED_ALARM_MS || this.#toldMs.has(branch.text))
         continue;
       this.#toldMs.set(branch.text, nowMs);

@@ -1,6 +1,6 @@
 import { failpoint } from '../io/failpoint.ts';
 import { clearAbortRows } from './abort-rows.ts';
-import { asError } from './as-error.ts';
+import { answerOf } from './answer-of.ts';
 import { classifyBranch } from './classify-branch.ts';
 import type { CoordinatorCore } from './coordinator-core.ts';
 import { SAFETY_INTERVAL_MS } from './limits.ts';
@@ -26,8 +26,13 @@ import type { ClassifiedBranch, UsedResource, WatchedBranch } from './used-resou
  * @throws why the database could not be asked
  */
 export async function recoverResource(core: CoordinatorCore, resource: UsedResource, self: Witness): Promise<boolean> {
-  if (resource.standing === 'ready') await resource.checkWitness();
-  else if (resource.standing !== 'fenced') await resource.contact();
+  try {
+    if (resource.standing === 'ready') await resource.checkWitness();
+    else if (resource.standing !== 'fenced') await resource.contact();
+  } catch (error) {
+    noteUnreached(core, resource, answerOf(error));
+    throw error;
+  }
   const failures: unknown[] = [];
   const step = async (action: () => Promise<void>): Promise<void> => {
     try {
@@ -47,6 +52,17 @@ export async function recoverResource(core: CoordinatorCore, resource: UsedResou
   failpoint('recovery.before-end');
   if (failures.length > 0) throw failures[0];
   return hasPending(core, resource);
+}
+
+/** Operators see of everything that waits there that it was tried, and why in vain. */
+function noteUnreached(core: CoordinatorCore, resource: UsedResource, lastAnswer: string): void {
+  const branches = [...core.pending.values()]
+    .filter(({ owner }) => owner === 'recovery')
+    .flatMap((pending) => pending.branches.filter((branch) => branch.resource === resource.name && branch.isOpen));
+  for (const branch of [...branches, ...resource.watched.values()]) {
+    branch.attempts++;
+    branch.lastAnswer = lastAnswer;
+  }
 }
 
 /** What keeps recovery at its short period. */
@@ -127,6 +143,7 @@ async function scan(core: CoordinatorCore, resource: UsedResource, self: Witness
       branch,
       kind: classes,
       firstSeenMs: before?.firstSeenMs ?? nowMs,
+      scannedMs: nowMs,
       lastAnswer: before?.lastAnswer,
       attempts: before?.attempts ?? 0,
     };
@@ -246,7 +263,7 @@ export async function finishByRecovery(resource: UsedResource, request: FinishRe
     failpoint('recovery.finished-before-noted');
     return answer;
   } catch (error) {
-    return { kind: 'again', answer: asError(error).message };
+    return { kind: 'again', answer: answerOf(error) };
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { ResourceUnavailable } from './errors.ts';
 import {
   countWords,
   foundSentence,
@@ -21,7 +22,6 @@ const BRANCH: PendingBranchFacts = {
 const DECIDED: PendingFacts = {
   state: 'decided',
   due: undefined,
-  heldCount: 0,
   decidedAgo: '3 min',
   fenced: [],
   branches: [BRANCH],
@@ -39,12 +39,12 @@ describe('what is said of transactions', () => {
     [
       'a decided one: since when, what the database says, the next try, and where locks are held',
       {},
-      "Commit was decided 3 min ago. 'orders': connect ECONNREFUSED db1.example:5432. 12th try; next try in 8 s. Locks are held there until it is told.",
+      "Commit was decided 3 min ago. 'orders': connect ECONNREFUSED db1.example:5432. Tried 12 times; next try in 8 s. Locks are held there until it is told.",
     ],
     [
-      'what is held',
-      { heldCount: 2 },
-      "Commit was decided 3 min ago. 2 messages that it sent are held until then. 'orders': connect ECONNREFUSED db1.example:5432. 12th try; next try in 8 s. Locks are held there until it is told.",
+      'a try that is about to begin',
+      { branches: [{ ...BRANCH, attempts: 1, nextTryMs: 400 }] },
+      "Commit was decided 3 min ago. 'orders': connect ECONNREFUSED db1.example:5432. Tried once; the next try is about to begin. Locks are held there until it is told.",
     ],
     [
       'one that was not asked yet',
@@ -64,26 +64,25 @@ describe('what is said of transactions', () => {
           { ...BRANCH, attempts: 2, nextTryMs: undefined },
         ],
       },
-      "Commit was decided 3 min ago. 'orders': connect ECONNREFUSED db1.example:5432. 2nd try; it is being tried now. Locks are held there until it is told.",
+      "Commit was decided 3 min ago. 'orders': connect ECONNREFUSED db1.example:5432. Tried 2 times; it is being tried now. Locks are held there until it is told.",
     ],
     [
       'all told, and fenced',
-      { heldCount: 1, fenced: ['orders'], branches: [{ ...BRANCH, proof: 'tag' }] },
-      "Every database has committed. 1 message that it sent is held until then. 'orders' is fenced, so nothing is concluded until an operator accepts this store with 'forget'.",
+      { fenced: ['orders'], branches: [{ ...BRANCH, proof: 'tag' }] },
+      "Every database has committed. 'orders' is fenced, so nothing is concluded until an operator accepts this store with 'forget'.",
     ],
     [
       'one in doubt',
       { state: 'inDoubt' },
-      "Whether it committed is not known yet: the database's answer was lost or is awaited. Its message stays locked. 'orders': connect ECONNREFUSED db1.example:5432. 12th try; next try in 8 s.",
+      "Whether it committed is not known yet: the database's answer was lost or is awaited. Its message stays locked. 'orders': connect ECONNREFUSED db1.example:5432. Tried 12 times; next try in 8 s.",
     ],
     [
       'a heuristic outcome, with what to do',
       {
         state: 'heuristic',
-        heldCount: 1,
         branches: [{ ...BRANCH, heuristic: { outcome: 'rolledBack', answer: 'status=aborted', atMs: 0 } }],
       },
-      "Commit was decided 3 min ago, and 'orders' has another outcome (rolled back there: status=aborted). Put its data right by hand, then 'forget' this transaction: that releases what it sent. 1 message that it sent is held until then.",
+      "Commit was decided 3 min ago, and 'orders' has another outcome (rolled back there: status=aborted). Put its data right by hand, then 'forget' this transaction: that releases what it sent.",
     ],
     [
       'an outcome that is not written down yet',
@@ -113,9 +112,14 @@ describe('what is said of transactions', () => {
     const trouble = new Error('connect ECONNREFUSED');
     assert.equal(resourceSentence('orders', 'ready', { trouble: undefined, fence: undefined }), undefined);
     assert.equal(resourceSentence('orders', 'unavailable', { trouble, fence: undefined }), 'connect ECONNREFUSED.');
+    const unavailable = new ResourceUnavailable('orders', 'db1:5432/shop', 'connect ECONNREFUSED');
+    assert.match(
+      resourceSentence('orders', 'unavailable', { trouble: unavailable, fence: undefined }) ?? '',
+      /^connect ECONNREFUSED\. See whether it runs/,
+    );
     assert.match(
       resourceSentence('orders', 'fenced', { trouble: undefined, fence: FENCE }) ?? '',
-      /^Epoch 9 stands there and this store wanted to write 4.*sequence up to 77 .*forget orders' accepts/,
+      /^Epoch 9 stands there and this store wanted to write 4.*receive nothing until an operator accepts .*forget orders'/,
     );
     assert.match(resourceSentence('orders', 'absent', { trouble: undefined, fence: undefined }) ?? '', /start one/);
   });

@@ -1,3 +1,4 @@
+import { ResourceUnavailable } from './errors.ts';
 import type { FenceRecord, HeuristicRecord, Protocol } from './transaction-record.ts';
 import type { TransactionState } from './transaction-state.ts';
 import type { ResourceView, TransactionViewState } from './transaction-view.ts';
@@ -51,7 +52,6 @@ export interface PendingFacts {
   readonly state: TransactionState;
   /** A unit that is decided upon and not durable yet. */
   readonly due: 'apply' | 'discard' | 'release' | undefined;
-  readonly heldCount: number;
   readonly decidedAgo: string;
   /** Resources that are fenced. */
   readonly fenced: readonly string[];
@@ -71,38 +71,39 @@ export interface PendingBranchFacts {
 
 /** What is written down and not settled: what is going on, where locks are held, what to do. */
 export function pendingSentence(facts: PendingFacts): string {
-  const { state, due, heldCount, decidedAgo, branches } = facts;
-  const held =
-    heldCount === 0
-      ? ''
-      : ` ${countWords(heldCount, 'message')} that it sent ${heldCount === 1 ? 'is' : 'are'} held until then.`;
+  const { state, due, decidedAgo, branches } = facts;
   if (state === 'unknown') return liveSentence('unknown');
   if (due !== undefined) {
     const outcome = due === 'discard' ? 'rolled back' : 'committed';
-    return `Its outcome is known (${outcome}) and could not be written to the store yet; that is tried again.${held}`;
+    return `Its outcome is known (${outcome}) and could not be written to the store yet; that is tried again.`;
   }
   const heuristic = branches.find((branch) => branch.heuristic !== undefined);
   if (heuristic?.heuristic !== undefined) {
-    return `Commit was decided ${decidedAgo} ago, and '${heuristic.resource}' has another outcome (${heuristicWords(heuristic.heuristic)}). Put its data right by hand, then 'forget' this transaction: that releases what it sent.${held}`;
+    return `Commit was decided ${decidedAgo} ago, and '${heuristic.resource}' has another outcome (${heuristicWords(heuristic.heuristic)}). Put its data right by hand, then 'forget' this transaction: that releases what it sent.`;
   }
   const open = branches.filter((branch) => branch.proof === undefined);
   const tries = open.map(tryWords).join(' ');
   if (state === 'inDoubt' || state === 'staged') {
     const first = `Whether it committed is not known yet: the database's answer was lost or is awaited. Its message stays locked.`;
-    return `${first}${held} ${facts.fenced.length > 0 ? fencedWords(facts.fenced) : tries}`.trim();
+    return `${first} ${facts.fenced.length > 0 ? fencedWords(facts.fenced) : tries}`.trim();
   }
-  if (open.length > 0)
-    return `Commit was decided ${decidedAgo} ago.${held} ${tries} Locks are held there until it is told.`;
+  if (open.length > 0) return `Commit was decided ${decidedAgo} ago. ${tries} Locks are held there until it is told.`;
   const waits = facts.fenced.length > 0 ? ` ${fencedWords(facts.fenced)}` : '';
-  return `Every database has committed.${held}${waits}`;
+  return `Every database has committed.${waits}`;
 }
 
 function tryWords({ resource, lastAnswer, attempts, nextTryMs, isKnown }: PendingBranchFacts): string {
   if (!isKnown) return `No endpoint that lists '${resource}' is running: start one, and it is finished.`;
   const last =
     lastAnswer === undefined ? `'${resource}' has not answered yet.` : `'${resource}': ${withStop(lastAnswer)}`;
-  const next = nextTryMs === undefined ? 'it is being tried now' : `next try in ${spanWords(nextTryMs)}`;
-  return attempts === 0 ? last : `${last} ${ordinal(attempts)} try; ${next}.`;
+  if (attempts === 0) return last;
+  const times = attempts === 1 ? 'once' : `${attempts} times`;
+  return `${last} Tried ${times}; ${nextTryWords(nextTryMs)}.`;
+}
+
+function nextTryWords(nextTryMs: number | undefined): string {
+  if (nextTryMs === undefined) return 'it is being tried now';
+  return nextTryMs < 1000 ? 'the next try is about to begin' : `next try in ${spanWords(nextTryMs)}`;
 }
 
 function fencedWords(resources: readonly string[]): string {
@@ -151,11 +152,11 @@ export function resourceSentence(
     case 'ready':
       return undefined;
     case 'unavailable':
-      return trouble === undefined ? 'It has not been reached yet.' : withStop(trouble.message);
+      return trouble === undefined ? 'It has not been reached yet.' : unavailableWords(trouble);
     case 'unfit':
       return trouble === undefined ? 'It cannot take part in transactions.' : withStop(trouble.message);
     case 'fenced':
-      return `${fence === undefined ? 'Its witness is another one' : capital(fenceWords(fence))}. Messages that wait${fence === undefined ? '' : ` with a sequence up to ${fence.sequenceMax}`} may have been handled already, so endpoints that use it receive nothing. Compare, then 'posthorn transactions forget ${name}' accepts this store.`;
+      return `${fence === undefined ? 'Its witness is another one' : capital(fenceWords(fence))}. What waits here may have been handled already, so endpoints that use it receive nothing until an operator accepts this store ('posthorn transactions forget ${name}').`;
     case 'absent':
       return 'Unsettled transactions name it, and no endpoint that lists it is running: start one, and they are settled.';
     case 'stopped':
@@ -165,16 +166,17 @@ export function resourceSentence(
   }
 }
 
+/** The view names the database and its address already. */
+function unavailableWords(trouble: Error): string {
+  return trouble instanceof ResourceUnavailable
+    ? `${withStop(trouble.why)} ${trouble.mend}`
+    : withStop(trouble.message);
+}
+
 function withStop(text: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-function ordinal(count: number): string {
-  const tens = count % 100;
-  const ending = tens >= 11 && tens <= 13 ? 'th' : (['th', 'st', 'nd', 'rd'][count % 10] ?? 'th');
-  return `${count}${ending}`;
 }

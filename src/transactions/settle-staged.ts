@@ -1,5 +1,5 @@
 import { failpoint } from '../io/failpoint.ts';
-import { asError } from './as-error.ts';
+import { answerOf } from './answer-of.ts';
 import type { CoordinatorCore } from './coordinator-core.ts';
 import type { PendingTransaction } from './pending-transaction.ts';
 import type { FenceAnswer } from './resource-manager.ts';
@@ -72,6 +72,6 @@ async function fence(pending: PendingTransaction, resource: UsedResource): Promi
   try {
     return await resource.manager.recovery.fence(pending.id);
   } catch (error) {
-    return { kind: 'again', answer: asError(error).message };
+    return { kind: 'again', answer: answerOf(error) };
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { branchOf, setupDatabases, witnessOf } from '../../test/support/databases-setup.ts';
+import { preparedForMs } from './used-resource.ts';
 
 const WISH = { reason: 'ticket 4711', by: 'ann' };
 
@@ -142,5 +143,18 @@ describe('a store that went back in time', () => {
       assert.deepEqual(await story.waiting('in'), action === 'commit' ? [] : ['m1']);
       assert.deepEqual(await story.state('transaction/'), []);
     }
+  });
+});
+
+describe('how long a branch has been prepared', () => {
+  const seen = { kind: 'fenced', firstSeenMs: 1_000, scannedMs: 5_000, lastAnswer: undefined, attempts: 0 } as const;
+  const branch = { text: 'b', id: undefined, owner: undefined, sql: { commit: '', rollback: '' } };
+
+  test('is what the server said, and the time since', () => {
+    assert.equal(preparedForMs({ ...seen, branch: { ...branch, ageMs: 300 } }, 6_000), 1_300);
+  });
+
+  test('counts from the first scan that saw it where the server does not tell', () => {
+    assert.equal(preparedForMs({ ...seen, branch: { ...branch, ageMs: undefined } }, 6_000), 5_000);
   });
 });

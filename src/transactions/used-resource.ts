@@ -230,6 +230,8 @@ export interface ClassifiedBranch {
   readonly kind: BranchClass;
   /** Monotonic time of the first scan that saw it. */
   readonly firstSeenMs: number;
+  /** Monotonic time of the last one, which told `branch`. */
+  readonly scannedMs: number;
   readonly lastAnswer: string | undefined;
   readonly attempts: number;
 }
@@ -245,6 +247,11 @@ export interface ResourceOwner {
   /** True for the witness that we wrote before an operator accepted this store: it only missed the change. */
   wasOurs(found: Witness): boolean;
   changed(): void;
+}
+
+/** How long the branch has been prepared, as far as anybody can tell. */
+export function preparedForMs({ branch, firstSeenMs, scannedMs }: ClassifiedBranch, nowMs: number): number {
+  return branch.ageMs === undefined ? nowMs - firstSeenMs : branch.ageMs + nowMs - scannedMs;
 }
 
 /** Errors that no waiting mends: somebody has to change something. */

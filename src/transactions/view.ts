@@ -10,6 +10,7 @@ import {
   resourceSentence,
   spanWords,
 } from './sentences.ts';
+import { sqlByHand } from './sql-by-hand.ts';
 import type { TransactionAtHand } from './transaction-at-hand.ts';
 import { formatBranchId } from './transaction-id.ts';
 import type {
@@ -21,7 +22,7 @@ import type {
   ViewRequest,
 } from './transaction-view.ts';
 import type { HeldSend } from './unit-of-work.ts';
-import type { ClassifiedBranch, UsedResource, WatchedBranch } from './used-resource.ts';
+import { type ClassifiedBranch, preparedForMs, type UsedResource, type WatchedBranch } from './used-resource.ts';
 
 /**
  * What operators see: transactions that run, that are written down, and prepared branches that scans found. One view for
@@ -166,7 +167,6 @@ export class Views {
       sentence: pendingSentence({
         state: pending.state.current,
         due: pending.due?.kind,
-        heldCount: record.sends.length,
         decidedAgo: spanWords(this.#core.io.clock.wallNowMs() - record.writtenMs),
         fenced: fenced.map(({ resource }) => resource),
         branches: pending.branches.map((branch) => ({
@@ -185,9 +185,7 @@ export class Views {
     const isStaged = pending.record.state === 'staged';
     const open = isStaged ? 'unknown' : 'committing';
     const id = { transaction: pending.id, qualifier: branch.qualifier };
-    const found = this.#core.resources
-      .get(branch.resource)
-      ?.found.find((known) => known.branch.id !== undefined && formatBranchId(known.branch.id) === formatBranchId(id));
+    const kind = this.#core.resources.get(branch.resource)?.manager.kind;
     return {
       resource: branch.resource,
       branchId: formatBranchId(id),
@@ -197,7 +195,7 @@ export class Views {
       nextTryMs: branch.isOpen ? this.#nextTryMs(branch.resource) : undefined,
       heuristic: branch.heuristic,
       proof: branch.proof,
-      sql: found?.branch.sql,
+      sql: isStaged || kind === undefined ? undefined : sqlByHand(kind, id),
     };
   }
 
@@ -273,13 +271,15 @@ export class Views {
     };
   }
 
-  #ageOf({ branch, firstSeenMs }: ClassifiedBranch): number {
-    return branch.ageMs ?? this.#core.io.clock.monotonicNowMs() - firstSeenMs;
+  #ageOf(found: ClassifiedBranch): number {
+    return Math.round(preparedForMs(found, this.#core.io.clock.monotonicNowMs()));
   }
 
   #nextTryMs(name: string): number | undefined {
     const nextRoundMs = this.#core.resources.get(name)?.nextRoundMs;
-    return nextRoundMs === undefined ? undefined : Math.max(0, nextRoundMs - this.#core.io.clock.monotonicNowMs());
+    return nextRoundMs === undefined
+      ? undefined
+      : Math.max(0, Math.round(nextRoundMs - this.#core.io.clock.monotonicNowMs()));
   }
 }
 

@@ -78,6 +78,12 @@ describe('when operators end branches', { concurrency: true }, () => {
     const [{ id } = {}] = jsonLines((await verb('list', '--state', 'committing', '--json')).stdout).filter(
       ({ entry }) => entry === 'transaction',
     );
+    const [prepared] = await both.postgres.prepared('P1.');
+    const show = await verb('show', String(id));
+    assert.ok(
+      show.stdout.includes(`\n  orders: COMMIT PREPARED '${prepared}';\n`),
+      'for whoever reaches that database',
+    );
     const refused = await verb('abort', String(id), '--reason', 'impatient', '--yes');
     assert.deepEqual([refused.exitCode, refused.stdout], [1, ''], 'what is decided is decided');
     await both.postgres.proxy.accept();

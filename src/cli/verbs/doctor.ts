@@ -3,7 +3,7 @@ import { silentLogger } from '../../io/logger.ts';
 import { isPosthornError } from '../../message/posthorn-error.ts';
 import type { Finding, ResourceManager } from '../../transactions/resource-manager.ts';
 import { UsageError } from '../errors.ts';
-import { examineMachine, whatOf } from '../examine-machine.ts';
+import { examineMachine } from '../examine-machine.ts';
 import { type ExaminedDatabase, examinedDatabases } from '../examined-databases.ts';
 import { FindingsView } from '../findings-view.ts';
 import { describeTarget } from '../transaction-words.ts';
@@ -51,7 +51,7 @@ async function examineDatabase(database: ExaminedDatabase, view: FindingsView): 
   } catch (error) {
     if (!isPosthornError(error)) throw error;
     tell ??= view.begin(name, name);
-    tell({ step: 'driver', outcome: 'failed', text: whatOf(error), mend: error.mend });
+    tell({ step: 'driver', outcome: 'failed', text: error.what, mend: error.mend });
   } finally {
     await manager?.close();
   }

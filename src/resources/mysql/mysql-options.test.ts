@@ -51,6 +51,7 @@ test('a wrong option is told by its name, and no text holds the password', () =>
     [{ name: 'a', connectionString: `${secret} is no URL` }, /'connectionString'/],
     [{ name: 'a', connectionString: `mysql://app:${secret}%@db/shop` }, /'connectionString'/],
     [{ name: 'a', connectionString: '' }, /'connectionString'/],
+    [{ name: 'a', connectionString: undefined }, /'connectionString' is undefined/],
     [{ name: 'a', connectionString: `mysql://app:${secret}@db` }, /'database' is missing/],
     [{ name: 'a', connectionString: 'mysql://db/shop' }, /'user' is missing/],
     [{ name: 'a', host: 'db', user: 'app', database: 'shop', password: 5 }, /'password'/],

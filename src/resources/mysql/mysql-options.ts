@@ -67,6 +67,8 @@ export function checkMysqlOptions(options: MysqlResourceOptions): MysqlSettings 
   checkOneOf('statementErrors', options.statementErrors, ['rollback', 'handled']);
   checkOneOf('tables', options.tables, ['create', 'expect']);
   for (const name of ['host', 'database', 'user'] as const) checkText(name, options[name]);
+  if ('connectionString' in options && options.connectionString === undefined)
+    throw new InvalidOption('connectionString', 'is undefined', 'See whether the variable that it comes from is set.');
   if (typeof options.password !== 'function' && options.password !== '') checkText('password', options.password);
   if (options.ssl !== undefined && typeof options.ssl !== 'boolean' && !isObject(options.ssl)) {
     throw new InvalidOption(

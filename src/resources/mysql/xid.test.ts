@@ -15,7 +15,7 @@ test('a branch of ours is read back from the bytes that it was written as', () =
   const found = readRecoverRow(row(transaction, id.qualifier));
   assert.deepEqual(found.id, id);
   assert.equal(found.text, `${transaction}:${id.qualifier}`);
-  assert.deepEqual(found.sql, { commit: `XA COMMIT ${xidLiteral(id)}`, rollback: `XA ROLLBACK ${xidLiteral(id)}` });
+  assert.deepEqual(found.sql, { commit: `XA COMMIT ${xidLiteral(id)};`, rollback: `XA ROLLBACK ${xidLiteral(id)};` });
 });
 
 test('the format number does not make a branch ours, and not another’s', () => {
@@ -35,7 +35,7 @@ test('a branch whose texts are not wholly ours is foreign, and shown ready to be
     const found = readRecoverRow({ ...row(global, branch), formatID: 9 });
     assert.equal(found.id, undefined, literal);
     assert.equal(found.text, literal);
-    assert.equal(found.sql.rollback, `XA ROLLBACK ${literal}`);
+    assert.equal(found.sql.rollback, `XA ROLLBACK ${literal};`);
   }
 });
 

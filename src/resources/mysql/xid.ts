@@ -1,4 +1,5 @@
 import type { FoundBranch } from '../../transactions/resource-manager.ts';
+import { sqlByHand } from '../../transactions/sql-by-hand.ts';
 import {
   type BranchId,
   formatBranchId,
@@ -29,14 +30,10 @@ export function readRecoverRow(row: RecoverRow): FoundBranch {
   const global = row.data.subarray(0, split);
   const branch = row.data.subarray(split, split + Number(row.bqual_length));
   const id = ownId(global.toString('latin1'), branch.toString('latin1'));
-  const literal = id === undefined ? foreignLiteral(global, branch, row.formatID) : xidLiteral(id);
-  return {
-    text: id === undefined ? literal : formatBranchId(id),
-    id,
-    ageMs: undefined,
-    owner: undefined,
-    sql: { commit: `XA COMMIT ${literal}`, rollback: `XA ROLLBACK ${literal}` },
-  };
+  const untold = { ageMs: undefined, owner: undefined };
+  if (id !== undefined) return { ...untold, text: formatBranchId(id), id, sql: sqlByHand('mysql', id) };
+  const text = foreignLiteral(global, branch, row.formatID);
+  return { ...untold, text, id, sql: { commit: `XA COMMIT ${text};`, rollback: `XA ROLLBACK ${text};` } };
 }
 
 export function isSameBranch(left: BranchId, right: BranchId | undefined): boolean {

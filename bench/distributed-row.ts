@@ -8,7 +8,7 @@ import { DistributedEndpoint } from './distributed-endpoint.ts';
 import { RawReference } from './raw-reference.ts';
 import { compareInRounds } from './rounds.ts';
 import type { Measured, Row } from './row.ts';
-import { countStored, roundTo } from './row-support.ts';
+import { comparedRates, countStored, roundTo } from './row-support.ts';
 import { Durations, median } from './statistics.ts';
 
 /**
@@ -79,12 +79,7 @@ async function measureOn(
     rows.postgres === rowsExpected &&
     (urls.mariadb === undefined || rows.mariadb === rowsExpected);
   return {
-    value: roundTo(comparison.value, 0),
-    unit: 'messages/s',
-    reference: roundTo(comparison.reference, 0),
-    ratio: roundTo(comparison.ratio, 3),
-    p50Ms: roundTo(latencies.percentile(0.5), 3),
-    p99Ms: roundTo(latencies.percentile(0.99), 3),
+    ...comparedRates(comparison, latencies),
     ok: comparison.ratio >= mustRatio && isComplete,
     details: {
       ratios: comparison.ratios,

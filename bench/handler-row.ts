@@ -6,7 +6,7 @@ import { handleMessages } from './handler-load.ts';
 import { RawReference } from './raw-reference.ts';
 import { compareInRounds } from './rounds.ts';
 import type { Row } from './row.ts';
-import { countStored, roundTo } from './row-support.ts';
+import { comparedRates, countStored, roundTo } from './row-support.ts';
 import { Durations, median } from './statistics.ts';
 
 /** Receive, parse JSON, handle, send 1 KiB, commit, beside the raw cycle at the same concurrency. */
@@ -56,12 +56,7 @@ export function handlerRow(options: {
       const stored = await countStored(store);
       const isComplete = stored.get('out') === handledCount && stored.get('work') === filledCount - handledCount;
       return {
-        value: roundTo(comparison.value, 0),
-        unit: 'messages/s',
-        reference: roundTo(comparison.reference, 0),
-        ratio: roundTo(comparison.ratio, 3),
-        p50Ms: roundTo(latencies.percentile(0.5), 3),
-        p99Ms: roundTo(latencies.percentile(0.99), 3),
+        ...comparedRates(comparison, latencies),
         ok: comparison.ratio >= mustRatio && isComplete,
         details: {
           ratios: comparison.ratios,

@@ -6,7 +6,7 @@ import { ORDER } from './bench-messages.ts';
 import { RawReference } from './raw-reference.ts';
 import { compareInRounds } from './rounds.ts';
 import type { Row } from './row.ts';
-import { countStored, roundTo } from './row-support.ts';
+import { comparedRates, countStored, roundTo } from './row-support.ts';
 import { Durations, median } from './statistics.ts';
 
 const CONCURRENCY = 128;
@@ -46,12 +46,7 @@ export const sendRow: Row = {
     await manager.close();
     const storedCount = (await countStored(store)).get('out') ?? 0;
     return {
-      value: roundTo(comparison.value, 0),
-      unit: 'messages/s',
-      reference: roundTo(comparison.reference, 0),
-      ratio: roundTo(comparison.ratio, 3),
-      p50Ms: roundTo(latencies.percentile(0.5), 3),
-      p99Ms: roundTo(latencies.percentile(0.99), 3),
+      ...comparedRates(comparison, latencies),
       ok: comparison.ratio >= MUST_RATIO && storedCount === sentCount,
       details: {
         ratios: comparison.ratios,

@@ -4,7 +4,6 @@ import { describe, test } from 'node:test';
 import { silentLogger } from '../../src/io/logger.ts';
 import { Header, headersOf } from '../../src/message/headers.ts';
 import { openQueueManager } from '../../src/operations/open-queue-manager.ts';
-import type { QueueManager } from '../../src/queues/queue-manager.ts';
 import { formatBranchQualifier } from '../../src/transactions/transaction-id.ts';
 import {
   FENCE_PREFIX,
@@ -14,20 +13,15 @@ import {
   type TransactionRecord,
 } from '../../src/transactions/transaction-record.ts';
 import { requireCapability } from '../support/capabilities.ts';
-import { type CommandResult, jsonLines, posthorn, startProgram, temporaryDirectory } from '../support/command-line.ts';
-import {
-  branchView,
-  FakeTransactions,
-  resourceView,
-  transactionId,
-  transactionView,
-} from '../support/fake-transactions.ts';
+import { jsonLines, posthorn, startProgram, temporaryDirectory } from '../support/command-line.ts';
+import { branchView, resourceView, transactionId, transactionView } from '../support/fake-transactions.ts';
+import { OperatedMachine } from '../support/operated-machine.ts';
 
 const SILENT = { lastAnswer: 'connect ECONNREFUSED', attempts: 12, nextTryMs: 8000 };
 
 describe('when operators look at transactions', { concurrency: 2 }, () => {
   test('the list shows what is not over, page after page, and is an alarm when it does not end', async () => {
-    await using machine = await Machine.start();
+    await using machine = await OperatedMachine.start();
     machine.fake.transactions = [1, 2, 3].map((sequence) =>
       transactionView(sequence, { branches: [branchView('stock', SILENT)], ageMs: 30_000 }),
     );
@@ -46,7 +40,7 @@ describe('when operators look at transactions', { concurrency: 2 }, () => {
   });
 
   test('one is found by its id, by the beginning of it, and by the end that a narrow list shows', async () => {
-    await using machine = await Machine.start();
+    await using machine = await OperatedMachine.start();
     machine.fake.transactions = [transactionView(1, { branches: [branchView('orders')] }), transactionView(2)];
     const id = transactionId(1);
     for (const given of [id, `${id.slice(0, -1)}b`, `…${id.slice(-20)}`, id.slice(-15)]) {
@@ -62,7 +56,7 @@ describe('when operators look at transactions', { concurrency: 2 }, () => {
   });
 
   test('a fenced database stands above the list with the messages that may have been handled already', async () => {
-    await using machine = await Machine.start();
+    await using machine = await OperatedMachine.start();
     await machine.send('sales', 60);
     const mayBeHandledUpTo = machine.manager.highestSequence();
     await machine.send('sales', 5);
@@ -92,7 +86,7 @@ describe('when operators look at transactions', { concurrency: 2 }, () => {
   });
 
   test('an action says what it would do and with which SQL, and without a terminal wants --yes and a reason', async () => {
-    await using machine = await Machine.start();
+    await using machine = await OperatedMachine.start();
     machine.fake.transactions = [
       transactionView(1, {
         state: 'fenced',
@@ -119,7 +113,7 @@ describe('when operators look at transactions', { concurrency: 2 }, () => {
 
   test('on a terminal it asks for the reason and whether it is meant', async (t) => {
     if (!requireCapability(t, 'terminal', () => missingScript())) return;
-    await using machine = await Machine.start();
+    await using machine = await OperatedMachine.start();
     machine.fake.transactions = [transactionView(1, { state: 'fenced', branches: [branchView('orders')] })];
     const abort = `stty rows 24 cols 100; "${process.execPath}" --conditions=posthorn-source bin/posthorn.js transactions abort ${transactionId(1)} --directory "${machine.path}"; echo "ended with $?"`;
     for (const [answer, exitCode, wishCount] of [
@@ -141,7 +135,7 @@ describe('when operators look at transactions', { concurrency: 2 }, () => {
   });
 
   test('to try again is harmless and asks nobody; what is foreign is shown and left alone', async () => {
-    await using machine = await Machine.start();
+    await using machine = await OperatedMachine.start();
     const foreign = { state: 'foreign', endpoint: undefined, sentence: 'Another program made it.' } as const;
     machine.fake.transactions = [
       transactionView(1, { branches: [branchView('stock', SILENT)] }),
@@ -207,7 +201,7 @@ describe('when operators look at transactions', { concurrency: 2 }, () => {
   });
 
   test('wrong words are wrong usage', async () => {
-    await using machine = await Machine.start();
+    await using machine = await OperatedMachine.start();
     machine.fake.resources = [resourceView('orders')];
     const wrong: readonly (readonly string[])[] = [
       ['list', '--state', 'broken'],
@@ -224,51 +218,6 @@ describe('when operators look at transactions', { concurrency: 2 }, () => {
     assert.match((await machine.posthorn('transactions', 'list', '--state', 'fence')).stderr, /Did you mean 'fenced'/);
   });
 });
-
-/** A queue manager that runs in this process, with transactions as the test says; the CLI asks it over its socket. */
-class Machine implements AsyncDisposable {
-  readonly fake: FakeTransactions;
-  readonly manager: QueueManager;
-  readonly #directory: ReturnType<typeof temporaryDirectory>;
-
-  private constructor(directory: ReturnType<typeof temporaryDirectory>, manager: QueueManager, fake: FakeTransactions) {
-    this.#directory = directory;
-    this.manager = manager;
-    this.fake = fake;
-  }
-
-  static async start(): Promise<Machine> {
-    const directory = temporaryDirectory();
-    const fake = new FakeTransactions(() => manager);
-    const manager = await openQueueManager({
-      directory: directory.path,
-      machine: 'alpha',
-      logger: silentLogger,
-      makeCoordinator: () => fake,
-    });
-    return new Machine(directory, manager, fake);
-  }
-
-  get path(): string {
-    return this.#directory.path;
-  }
-
-  posthorn(...given: readonly string[]): Promise<CommandResult> {
-    return posthorn([...given, '--directory', this.path]);
-  }
-
-  async send(queue: string, count: number): Promise<void> {
-    for (let index = 0; index < count; index++) {
-      const headers = headersOf({ [Header.messageId]: `${queue}-${index}` });
-      await this.manager.send([{ destination: { queue }, headers, body: new Uint8Array(1), priority: index % 8 }]);
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.manager.close();
-    this.#directory[Symbol.dispose]();
-  }
-}
 
 /** A decision about one database, told to it or not. */
 async function writeHeuristic(directory: string, heuristic: HeuristicRecord | undefined, id: string): Promise<void> {

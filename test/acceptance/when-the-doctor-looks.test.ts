@@ -5,7 +5,8 @@ import { describe, test } from 'node:test';
 import { silentLogger } from '../../src/io/logger.ts';
 import { openQueueManager } from '../../src/operations/open-queue-manager.ts';
 import { type CommandResult, fixture, jsonLines, posthorn, temporaryDirectory } from '../support/command-line.ts';
-import { FakeTransactions, resourceView, transactionView } from '../support/fake-transactions.ts';
+import { resourceView, transactionView } from '../support/fake-transactions.ts';
+import { OperatedMachine } from '../support/operated-machine.ts';
 import {
   freshDatabase,
   requireMariadb,
@@ -31,18 +32,10 @@ describe('when the doctor looks', { concurrency: 2 }, () => {
   });
 
   test('at a machine whose transactions wait for somebody, it says which and where to go on', async () => {
-    using directory = temporaryDirectory();
-    const fake = new FakeTransactions(() => manager);
-    const manager = await openQueueManager({
-      directory: directory.path,
-      machine: 'alpha',
-      logger: silentLogger,
-      makeCoordinator: () => fake,
-    });
-    fake.transactions = [transactionView(1), transactionView(2, { state: 'heuristic', ageMs: 7_200_000 })];
-    fake.resources = [resourceView('orders', { state: 'fenced' })];
-    const told = await posthorn(['doctor', '--json', '--directory', directory.path]);
-    await manager.close();
+    await using machine = await OperatedMachine.start();
+    machine.fake.transactions = [transactionView(1), transactionView(2, { state: 'heuristic', ageMs: 7_200_000 })];
+    machine.fake.resources = [resourceView('orders', { state: 'fenced' })];
+    const told = await machine.posthorn('doctor', '--json');
     assert.equal(told.exitCode, 1);
     const finding = jsonLines(told.stdout).find(({ step }) => step === 'transactions');
     assert.deepEqual([finding?.subject, finding?.outcome], ['machine', 'failed']);

@@ -8,6 +8,7 @@ import { MachinesRun } from './machines/machines-run.ts';
 import { describeReport as describeMachines, isPassed as isPassedByMachines } from './machines/report.ts';
 import { KINDS } from './machines/workload.ts';
 import { describeReport, isPassed } from './report.ts';
+import { ROWS } from './transactions/matrix.ts';
 import { runTransactions } from './transactions/run-transactions.ts';
 
 const USAGE = `npm run test:crash -- [--kills N] [--seconds S] [--minimum N] [--failpoint NAME]… [--seed N] [--machines N] [--directory DIR] [--json]
@@ -102,7 +103,7 @@ function readOptions(given: readonly string[]): CrashOptions {
   }
   const load = values.load === undefined ? undefined : readNumber('--load', values.load);
   return {
-    transactions: values.transactions ? { load, step: values.step } : undefined,
+    transactions: values.transactions ? { load, step: readStep(values.step) } : undefined,
     machines,
     kills,
     secondsMin: readNumber('--seconds', values.seconds),
@@ -130,6 +131,12 @@ const FAILPOINTS_BETWEEN_MACHINES: readonly Failpoint[] = [
   'deadlines.after-release',
   'close.before-store-closed',
 ];
+
+/** Part of the name of one step at least. */
+function readStep(step: string): string {
+  if (ROWS.some(({ name }) => name.includes(step))) return step;
+  throw new Error(`No step's name contains '${step}'. There are:\n${ROWS.map(({ name }) => `  ${name}`).join('\n')}`);
+}
 
 function readFailpoint(name: string): Failpoint {
   const all = [...FAILPOINTS, ...TRANSFER_FAILPOINTS];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Witness } from '../../src/transactions/resource-manager.ts';
+import type { Branch, FinishRequest, Witness } from '../../src/transactions/resource-manager.ts';
 import { generationField } from '../../src/transactions/transaction-id.ts';
 import { type ResourceFeatures, ResourceStory } from './resource-story.ts';
 
@@ -102,13 +102,7 @@ function testFinish(features: ResourceFeatures): void {
     await recovery.endSession(branch.session);
     await branch.rollback();
     const held = await story.begin();
-    const request = {
-      id: branch.id,
-      direction: 'commit',
-      evidence: branch.evidence(),
-      mayHaveFinished: false,
-    } as const;
-    const answer = await recovery.finish(request);
+    const answer = await recovery.finish(toCommit(branch));
     assert.ok(answer.kind === 'done' || answer.kind === 'heuristic', answer.kind);
     await held.rollback();
   });
@@ -124,13 +118,7 @@ function testFinish(features: ResourceFeatures): void {
     await recovery.endSession(branch.session);
     const [found] = (await recovery.scan()).filter(({ id }) => id?.transaction === branch.id.transaction);
     await story.database.query(found?.sql.rollback.replace(/;$/, '') ?? '');
-    const request = {
-      id: branch.id,
-      direction: 'commit',
-      evidence: branch.evidence(),
-      mayHaveFinished: false,
-    } as const;
-    const answer = await recovery.finish(request);
+    const answer = await recovery.finish(toCommit(branch));
     assert.equal(answer.kind, 'heuristic');
     assert.ok(answer.kind === 'heuristic' && answer.outcome !== 'committed');
   });
@@ -302,4 +290,9 @@ function testSetup(features: ResourceFeatures): void {
     await next.rollback();
     assert.deepEqual(await story.database.numbers(), [1]);
   });
+}
+
+/** For a branch of which no attempt to commit it was carried out. */
+function toCommit(branch: Branch): FinishRequest {
+  return { id: branch.id, direction: 'commit', evidence: branch.evidence(), mayHaveFinished: false };
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, lstatSync, rmSync } from 'node:fs';
 import { describe, type TestContext, test } from 'node:test';
 import { bothDatabases } from '../support/both-databases.ts';
 import { posthorn as runPosthorn } from '../support/command-line.ts';
@@ -75,21 +75,41 @@ describe('when a store is put back from a backup', () => {
       assert.equal((await posthorn(story, 'transactions', 'list')).exitCode, 0);
     });
   }
+
+  test('a backup that was taken while the queue manager ran is found out too, though it was opened once only', async (t) => {
+    await using both = await bothDatabases(t);
+    if (both === undefined) return;
+    await using story = await putBack(t, both.all, { whileOpen: true });
+    const again = story.numbersEndpoint(both.all);
+    await again.endpoint.start();
+    await until(
+      async () => (await resources(story)).filter(({ state }) => state === 'fenced').length === 2,
+      async () => JSON.stringify(await resources(story)),
+    );
+    assert.deepEqual(await story.numbersIn('numbers'), AFTER);
+    assert.equal(again.attempts(), 0, 'no handler ran');
+    for (const database of both.all) assert.deepEqual(await database.numbers(), ALL, 'nothing is there twice');
+  });
 });
 
 type Databases = Awaited<ReturnType<typeof bothDatabases>> & object;
 
 /** A story whose store has gone back by 100 messages; its endpoint does not run yet. */
-async function putBack(t: TestContext, databases: readonly EffectsDatabase[]): Promise<DatabaseStory> {
+async function putBack(
+  t: TestContext,
+  databases: readonly EffectsDatabase[],
+  { whileOpen = false } = {},
+): Promise<DatabaseStory> {
   const story = await DatabaseStory.begin();
   const backup = `${story.directory}-backup`;
   t.after(() => rmSync(backup, { recursive: true, force: true }));
   await story.put('numbers', ...BEFORE);
   await handleAll(story, databases, BEFORE);
   await story.put('numbers', ...AFTER);
-  await story.close();
-  cpSync(story.directory, backup, { recursive: true });
-  await story.open();
+  // Nothing runs now, so that the files fit together.
+  if (!whileOpen) await story.close();
+  cpSync(story.directory, backup, { recursive: true, filter: (path) => !lstatSync(path).isSocket() });
+  if (!whileOpen) await story.open();
   await handleAll(story, databases, ALL);
   await story.close();
   rmSync(story.directory, { recursive: true });

@@ -4,6 +4,7 @@ import { CoordinatorStory } from '../../test/support/coordinator-story.ts';
 import { setupDatabases, witnessOf } from '../../test/support/databases-setup.ts';
 import { FakeDatabase } from '../../test/support/fake-database.ts';
 import { StoreFull } from '../store/errors.ts';
+import { EPOCH_MAX } from './transaction-id.ts';
 
 async function commitSome(story: CoordinatorStory, count: number) {
   for (let done = 0; done < count; done++) {
@@ -61,4 +62,30 @@ describe('the epoch', () => {
     await commitSome(story, 10);
     assert.equal(orders.rows.length, 14);
   });
+
+  for (const [when, epoch] of [
+    ['at a start', EPOCH_MAX],
+    ['while it runs', EPOCH_MAX - 2],
+  ] as const) {
+    test(`whose numbers are used up ${when} is followed by a new generation, and no database is fenced`, async () => {
+      const orders = new FakeDatabase('orders');
+      await using story = CoordinatorStory.off([orders], { transactionsOfAnEpoch: 2 });
+      await story.open({ uses: false });
+      const work = story.manager.begin();
+      story.manager.setState(work, 'coordinator', JSON.stringify({ generation: 'aaaaaaaa', epoch: epoch - 1 }));
+      await work.commit();
+      await story.useAll();
+      await commitSome(story, 1);
+      assert.deepEqual(witnessOf(orders).generation, 'aaaaaaaa');
+      await story.restart();
+      await commitSome(story, 10);
+      assert.notEqual(witnessOf(orders).generation, 'aaaaaaaa');
+      assert.ok(witnessOf(orders).epoch < 10);
+      assert.deepEqual(story.use.fenced, []);
+      await story.crash();
+      await commitSome(story, 1);
+      assert.equal(orders.rows.length, 12);
+      assert.deepEqual(story.use.fenced, []);
+    });
+  }
 });

@@ -1,9 +1,8 @@
 import { failpoint } from '../io/failpoint.ts';
 import { invariant } from '../message/posthorn-error.ts';
 import type { CoordinatorCore } from './coordinator-core.ts';
-import { EPOCH_GROWTH, EPOCH_MS_MIN } from './limits.ts';
 import type { Witness } from './resource-manager.ts';
-import { formatTransactionId, generationField, queueManagerField } from './transaction-id.ts';
+import { EPOCH_MAX, formatTransactionId, generationField, queueManagerField } from './transaction-id.ts';
 import type { CoordinatorRecord } from './transaction-record.ts';
 
 /**
@@ -16,8 +15,8 @@ import type { CoordinatorRecord } from './transaction-record.ts';
  * So the epoch rises while it runs too. What was restored is found out when it lacks more than about twice as many
  * transactions as an epoch has.
  *
- * An epoch has a fixed number of them as long as it lasts a quarter of a second or longer; the epochs of a busier machine grow,
- * until they do. So there are four a second at most, which would use up the numbers in eight years of work without a pause.
+ * The numbers of epochs last for 2^30 of them, months of the heaviest work without a pause. When they are used up, a new
+ * generation begins with the next epoch, and the databases follow by the witness that we wrote before.
  *
  * Order of syncs
  * - An epoch is durable here, then in every database that is ready, and only then names transactions. A database that misses
@@ -26,10 +25,7 @@ import type { CoordinatorRecord } from './transaction-record.ts';
  */
 export class Epochs {
   readonly #core: CoordinatorCore;
-  readonly #sizeMin: number;
-  /** Transactions of the present epoch. */
-  #size: number;
-  #begunMs: number;
+  readonly #transactionsOfAnEpoch: number;
   #witness: Witness | undefined;
   #lastSequence = 0;
   #begunCount = 0;
@@ -39,9 +35,7 @@ export class Epochs {
 
   constructor(core: CoordinatorCore, transactionsOfAnEpoch: number) {
     this.#core = core;
-    this.#sizeMin = transactionsOfAnEpoch;
-    this.#size = transactionsOfAnEpoch;
-    this.#begunMs = core.io.clock.monotonicNowMs();
+    this.#transactionsOfAnEpoch = transactionsOfAnEpoch;
   }
 
   get witness(): Witness {
@@ -61,13 +55,13 @@ export class Epochs {
   nextId(): string {
     const { queueManager, generation, epoch } = this.witness;
     this.#begunCount++;
-    if (this.#begunCount >= this.#size && this.#raising === undefined) this.#raiseInBackground();
+    if (this.#begunCount >= this.#transactionsOfAnEpoch && this.#raising === undefined) this.#raiseInBackground();
     return formatTransactionId({ queueManager, generation, epoch, sequence: ++this.#lastSequence });
   }
 
   /** Undefined while branches may begin; else resolves when the next epoch stands. @throws why it could not be written down */
   overdue(): Promise<void> | undefined {
-    return this.#begunCount > 2 * this.#size ? this.#raising : undefined;
+    return this.#begunCount > 2 * this.#transactionsOfAnEpoch ? this.#raising : undefined;
   }
 
   /** True for the witness that we wrote before an operator accepted this store: its database only missed the change. */
@@ -85,11 +79,7 @@ export class Epochs {
     await this.#raising;
     if (this.#hasAccepted) return;
     const { generation, epoch, opening } = this.witness;
-    await this.#write({
-      generation: generationField(this.#core.io.random.uuid()),
-      epoch: Math.max(foundEpoch, epoch) + 1,
-      previous: { generation, epoch, opening },
-    });
+    await this.#write(this.#newGeneration(Math.max(foundEpoch, epoch) + 1, { generation, epoch, opening }));
     this.#take(opening);
     this.#hasAccepted = true;
   }
@@ -100,11 +90,13 @@ export class Epochs {
     await side.ready();
     const before = records.coordinator;
     failpoint('recovery.before-epoch');
-    await this.#write({
-      ...before,
-      generation: before?.generation ?? generationField(io.random.uuid()),
-      epoch: (before?.epoch ?? 0) + 1,
-    });
+    // Nobody remembers which opening wrote the last witness, but none of ours is above it.
+    const isUsedUp = before !== undefined && before.epoch >= EPOCH_MAX;
+    await this.#write(
+      before === undefined || isUsedUp
+        ? this.#newGeneration(1, before === undefined ? undefined : { ...before, epoch: before.epoch + 1, opening: '' })
+        : { ...before, epoch: before.epoch + 1 },
+    );
     failpoint('recovery.after-epoch');
     this.#take(io.random.uuid());
   }
@@ -127,20 +119,23 @@ export class Epochs {
     const { records, resources } = this.#core;
     const before = records.coordinator;
     invariant(before !== undefined, 'an epoch is raised after the start');
-    const next = { ...this.witness, epoch: before.epoch + 1 };
-    await this.#write({ ...before, epoch: next.epoch });
+    const record =
+      before.epoch < EPOCH_MAX ? { ...before, epoch: before.epoch + 1 } : this.#newGeneration(1, this.witness);
+    await this.#write(record);
+    const next = { ...this.witness, generation: record.generation, epoch: record.epoch };
     await Promise.all([...resources.values()].map((resource) => resource.raiseTo(next)));
     this.#witness = next;
     this.#begunCount = 0;
-    this.#resize();
   }
 
-  #resize(): void {
-    const nowMs = this.#core.io.clock.monotonicNowMs();
-    const tookMs = nowMs - this.#begunMs;
-    if (tookMs < EPOCH_MS_MIN) this.#size = Math.ceil(this.#size * EPOCH_GROWTH);
-    else if (tookMs > 2 * EPOCH_MS_MIN) this.#size = Math.max(this.#sizeMin, Math.floor(this.#size / EPOCH_GROWTH));
-    this.#begunMs = nowMs;
+  #newGeneration(epoch: number, previous: CoordinatorRecord['previous']): CoordinatorRecord {
+    const generation = generationField(this.#core.io.random.uuid());
+    if (previous === undefined) return { generation, epoch };
+    return {
+      generation,
+      epoch,
+      previous: { generation: previous.generation, epoch: previous.epoch, opening: previous.opening },
+    };
   }
 
   #write(record: CoordinatorRecord): Promise<void> {

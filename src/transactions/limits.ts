@@ -22,9 +22,6 @@ export const MARKER_BATCH = 256;
 export const MARKERS_KEPT_MAX = 10_000;
 /** The epoch rises after so many; a restored store that lacks more than twice as many is found out (epochs.ts). */
 export const TRANSACTIONS_OF_AN_EPOCH = 40;
-/** An epoch that was over sooner makes the next one grow by this factor: 4 a second at most in the long run. */
-export const EPOCH_MS_MIN = 250;
-export const EPOCH_GROWTH = 1.5;
 export const OPERATOR_ACTIONS_KEPT = 200;
 export const VIEW_PAGE = 100;
 /** Sessions outlive their transaction's time by this: the endpoint's own timeout tells more than a lost connection. */

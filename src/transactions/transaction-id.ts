@@ -88,6 +88,8 @@ export interface BranchId {
 }
 
 export const TRANSACTION_ID_LENGTH = 59;
+/** The highest that its field can hold. */
+export const EPOCH_MAX = 2 ** 30 - 1;
 
 const PREFIX = 'P1';
 const QUEUE_MANAGER_LENGTH = 26;

@@ -13,9 +13,16 @@ import { shownStatement } from './shown-statement.ts';
  *        └──timeoutMs──▶ dead, whatever the looks said
  *
  * `dead` runs once at most, and never after `done`. It is for the owner of the connection to cut it.
+ *
+ * Nearly every request is answered before its first look. All have the same time until then, so the one that was asked first is
+ * due first, and one timer for all of them is armed about once in that time; who is due gets a timer of its own. The shared one
+ * keeps no process alive: a connection on which something is asked does.
  */
 export class SessionWatch {
   readonly #options: SessionWatchOptions;
+  /** Not due yet, in the order in which they were asked. */
+  readonly #young = new Set<PendingRequest>();
+  #timer: Timer | undefined;
 
   constructor(options: SessionWatchOptions) {
     this.#options = options;
@@ -23,8 +30,36 @@ export class SessionWatch {
 
   /** Watches one request from now until `done`. */
   watch(request: WatchedRequest): Watched {
-    const watched = new PendingRequest(this.#options, request);
-    return { done: () => watched.done() };
+    const { lookAfterMs } = this.#options;
+    const pending = new PendingRequest(this.#options, request);
+    if (request.timeoutMs <= lookAfterMs) pending.wakeAfter(request.timeoutMs);
+    else {
+      this.#young.add(pending);
+      if (this.#timer === undefined) this.#arm(lookAfterMs);
+    }
+    return {
+      done: () => {
+        this.#young.delete(pending);
+        pending.done();
+      },
+    };
+  }
+
+  #arm(delayMs: number): void {
+    this.#timer = this.#options.timers.after(delayMs, () => this.#wakeThoseDue());
+  }
+
+  #wakeThoseDue(): void {
+    this.#timer = undefined;
+    for (const pending of this.#young) {
+      const remainingMs = this.#options.lookAfterMs - pending.elapsedMs;
+      if (remainingMs > 0) {
+        this.#arm(remainingMs);
+        return;
+      }
+      this.#young.delete(pending);
+      pending.wake();
+    }
   }
 
   /** Settles as `answer` does, or rejects with REQUEST_TIMED_OUT after `request.cut` has run. */
@@ -83,7 +118,7 @@ class PendingRequest {
   readonly #options: SessionWatchOptions;
   readonly #request: WatchedRequest;
   readonly #startedMs: number;
-  #timer: Timer;
+  #timer: Timer | undefined;
   #isDone = false;
   /** Bytes that had arrived when the server said that it is idle. */
   #idleAtBytes: number | undefined;
@@ -92,23 +127,31 @@ class PendingRequest {
     this.#options = options;
     this.#request = request;
     this.#startedMs = options.clock.monotonicNowMs();
-    this.#timer = this.#after(options.lookAfterMs);
+  }
+
+  get elapsedMs(): number {
+    return this.#options.clock.monotonicNowMs() - this.#startedMs;
   }
 
   done(): void {
     this.#isDone = true;
-    this.#timer.cancel();
+    this.#timer?.cancel();
   }
 
-  #after(delayMs: number): Timer {
-    const leftMs = this.#request.timeoutMs - this.#elapsedMs();
-    const wake = (): void => (this.#elapsedMs() >= this.#request.timeoutMs ? this.#timeIsUp() : this.#look());
-    return this.#options.timers.after(Math.max(0, Math.min(delayMs, leftMs)), wake, { keepsProcessAlive: true });
+  wakeAfter(delayMs: number): void {
+    const leftMs = Math.max(0, this.#request.timeoutMs - this.elapsedMs);
+    this.#timer?.cancel();
+    this.#timer = this.#options.timers.after(Math.min(delayMs, leftMs), () => this.wake(), { keepsProcessAlive: true });
+  }
+
+  wake(): void {
+    if (this.elapsedMs >= this.#request.timeoutMs) this.#timeIsUp();
+    else this.#look();
   }
 
   #look(): void {
     // The deadline goes on while the look is under way.
-    this.#timer = this.#after(this.#request.timeoutMs);
+    this.wakeAfter(this.#request.timeoutMs);
     this.#options.look(this.#request.session).then(
       (sight) => this.#seen(sight),
       () => this.#seen('running'),
@@ -124,8 +167,7 @@ class PendingRequest {
       this.#dead('the server has answered, and the answer did not arrive');
     } else {
       this.#idleAtBytes = sight === 'idle' ? bytes : undefined;
-      this.#timer.cancel();
-      this.#timer = this.#after(LOOK_AGAIN_MS);
+      this.wakeAfter(LOOK_AGAIN_MS);
     }
   }
 
@@ -137,10 +179,6 @@ class PendingRequest {
     if (this.#isDone) return;
     this.done();
     const { what, dead } = this.#request;
-    dead(new RequestTimedOut(this.#options.resource, shownStatement(what), Math.round(this.#elapsedMs()), why));
-  }
-
-  #elapsedMs(): number {
-    return this.#options.clock.monotonicNowMs() - this.#startedMs;
+    dead(new RequestTimedOut(this.#options.resource, shownStatement(what), Math.round(this.elapsedMs), why));
   }
 }

@@ -1,4 +1,5 @@
 import { failpoint } from '../io/failpoint.ts';
+import { answerOf } from './answer-of.ts';
 import { asError } from './as-error.ts';
 import type { CoordinatorCore } from './coordinator-core.ts';
 import { noteFinish } from './note-finish.ts';
@@ -160,6 +161,6 @@ async function finish(branch: Branch, direction: Direction): Promise<FinishAnswe
   try {
     return await branch.finish(direction);
   } catch (error) {
-    return { kind: 'again', answer: asError(error).message };
+    return { kind: 'again', answer: answerOf(error) };
   }
 }

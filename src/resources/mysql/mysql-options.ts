@@ -3,7 +3,8 @@ import { ipAddress } from '../../io/ip-address.ts';
 import { InvalidOption } from '../../message/errors.ts';
 import type { ResourceTarget } from '../../transactions/resource-manager.ts';
 import type { StatementErrors } from '../shared/branch-guard.ts';
-import { checkNames, checkOneOf, checkResourceName, checkText, checkWhole } from '../shared/check-options.ts';
+import { checkNames } from '../shared/check-options.ts';
+import { type CommonSettings, checkCommonOptions } from '../shared/common-options.ts';
 import { type MysqlTables, tablesOf } from './mysql-tables.ts';
 
 /** What `mysqlResource` takes. */
@@ -34,17 +35,12 @@ export interface MysqlResourceOptions<Name extends string = string> {
 
 export type Password = string | (() => string | Promise<string>);
 
-export interface MysqlSettings {
-  readonly name: string;
+export interface MysqlSettings extends CommonSettings {
   readonly login: MysqlLogin;
   readonly target: ResourceTarget;
   /** `user@host:port/database`, for messages; never a password. */
   readonly where: string;
   readonly tableNames: MysqlTables;
-  readonly poolSize: number | undefined;
-  readonly statementTimeoutMs: number;
-  readonly statementErrors: StatementErrors;
-  readonly tables: 'create' | 'expect';
 }
 
 export interface MysqlLogin {
@@ -60,39 +56,18 @@ export interface MysqlLogin {
 /** @throws INVALID_OPTION with the option's name; values that may be secret are not shown */
 export function checkMysqlOptions(options: MysqlResourceOptions): MysqlSettings {
   checkNames(options, OPTION_NAMES);
-  checkResourceName(options.name);
-  checkWhole('port', options.port, { least: 1, most: 65_535 });
-  checkWhole('poolSize', options.poolSize, { least: 1, most: 10_000 });
-  checkWhole('statementTimeoutMs', options.statementTimeoutMs, { least: 1, most: 86_400_000 });
-  checkOneOf('statementErrors', options.statementErrors, ['rollback', 'handled']);
-  checkOneOf('tables', options.tables, ['create', 'expect']);
-  for (const name of ['host', 'database', 'user'] as const) checkText(name, options[name]);
-  if ('connectionString' in options && options.connectionString === undefined)
-    throw new InvalidOption('connectionString', 'is undefined', 'See whether the variable that it comes from is set.');
-  if (typeof options.password !== 'function' && options.password !== '') checkText('password', options.password);
-  if (options.ssl !== undefined && typeof options.ssl !== 'boolean' && !isObject(options.ssl)) {
-    throw new InvalidOption(
-      'ssl',
-      'is neither true or false nor an object',
-      'Give true, or certificates: { ca, cert, key }.',
-    );
-  }
+  const common = checkCommonOptions(options);
   const login = readLogin(options);
   const { host, port, database, user } = login;
   return {
-    name: options.name,
+    ...common,
     login,
     target: { host, port, database, user },
     where: `${user}@${login.socketPath ?? `${host}:${port}`}/${database}`,
     tableNames: tablesOf(database),
-    poolSize: options.poolSize,
-    statementTimeoutMs: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
-    statementErrors: options.statementErrors ?? 'rollback',
-    tables: options.tables ?? 'create',
   };
 }
 
-const STATEMENT_TIMEOUT_MS = 60_000;
 const PLACE_OPTIONS = ['host', 'port', 'database', 'user', 'password'] as const;
 const OPTION_NAMES = [
   'name',
@@ -188,8 +163,4 @@ function readSsl(ssl: boolean | SslOptions | undefined, host: string): SslOption
   if (ssl === undefined || ssl === false) return undefined;
   // Certificates name machines; the driver compares them with names only.
   return { rejectUnauthorized: true, verifyIdentity: ipAddress(host) === undefined, ...(ssl === true ? {} : ssl) };
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null;
 }

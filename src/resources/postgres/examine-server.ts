@@ -25,7 +25,7 @@ export async function examineServer(
   await examination.step("Posthorn's tables", async () => {
     const { markerObstacle } = inspection;
     if (markerObstacle !== undefined) return failed(markerObstacle.what, markerObstacle.mend);
-    if (facts?.has_marker === true) return ok('they are there, and this login may use them');
+    if (facts?.has_tables === true) return ok('they are there, and this login may use them');
     if (facts?.may_create === true) return ok('they are not there yet, and are made at the first start');
     const mend = `Have somebody who may run this there:\n${TABLES_SQL}`;
     return failed('they are missing, and this login may not make them', mend);
@@ -38,7 +38,7 @@ export async function examineServer(
 
 interface ServerRow {
   readonly prepared_count: number;
-  readonly has_marker: boolean;
+  readonly has_tables: boolean;
   readonly may_create: boolean;
   readonly fsync: string;
   readonly full_page_writes: string;
@@ -46,7 +46,8 @@ interface ServerRow {
 
 const SERVER = `
   select (select count(*)::int from pg_catalog.pg_prepared_xacts) as prepared_count,
-         pg_catalog.to_regclass('posthorn_marker') is not null as has_marker,
+         pg_catalog.to_regclass('posthorn_marker') is not null
+           and pg_catalog.to_regclass('posthorn_witness') is not null as has_tables,
          coalesce(pg_catalog.has_schema_privilege(pg_catalog.current_schema(), 'create'), false) as may_create,
          pg_catalog.current_setting('fsync') as fsync,
          pg_catalog.current_setting('full_page_writes') as full_page_writes`;

@@ -1,3 +1,4 @@
+import { answerOf } from '../../transactions/answer-of.ts';
 import type { FinishAnswer, FinishRequest } from '../../transactions/resource-manager.ts';
 import { formatBranchId } from '../../transactions/transaction-id.ts';
 import { judgeGone, refusedFinish, sqlState, type XactStatus } from './answers.ts';
@@ -24,7 +25,7 @@ export interface FinishDoors {
 }
 
 async function afterError(error: unknown, request: FinishRequest, doors: FinishDoors): Promise<FinishAnswer> {
-  const answer = error instanceof Error ? error.message : String(error);
+  const answer = answerOf(error);
   const code = sqlState(error);
   if (code === undefined) return { kind: 'again', answer };
   try {
@@ -43,7 +44,7 @@ async function afterError(error: unknown, request: FinishRequest, doors: FinishD
         return { kind: 'again', answer: `${answer} (${code})` };
     }
   } catch (second) {
-    return { kind: 'again', answer: second instanceof Error ? second.message : String(second) };
+    return { kind: 'again', answer: answerOf(second) };
   }
 }
 

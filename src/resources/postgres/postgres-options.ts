@@ -3,7 +3,8 @@ import type { Names } from '../../io/network.ts';
 import { InvalidOption } from '../../message/errors.ts';
 import type { ResourceTarget } from '../../transactions/resource-manager.ts';
 import type { StatementErrors } from '../shared/branch-guard.ts';
-import { checkNames, checkOneOf, checkResourceName, checkText, checkWhole } from '../shared/check-options.ts';
+import { checkNames } from '../shared/check-options.ts';
+import { type CommonSettings, checkCommonOptions } from '../shared/common-options.ts';
 
 /**
  * How to reach a PostgreSQL database, by `connectionString` or by its parts; what is missing comes from the environment
@@ -35,16 +36,11 @@ export interface PostgresOptions<Name extends string = string> {
   readonly tables?: 'create' | 'expect';
 }
 
-export interface PostgresSettings {
-  readonly name: string;
+export interface PostgresSettings extends CommonSettings {
   readonly target: ResourceTarget;
   /** What the driver is told of the place; holds the password, so it is never shown nor kept elsewhere. */
   readonly place: PostgresPlace;
   readonly usesTls: boolean;
-  readonly poolSize: number | undefined;
-  readonly statementTimeoutMs: number;
-  readonly statementErrors: StatementErrors;
-  readonly tables: 'create' | 'expect';
   /** Default: files and name servers of this machine. */
   readonly names?: Names;
 }
@@ -57,31 +53,16 @@ export type PostgresPlace = Pick<
 /** @throws INVALID_OPTION; no value that may hold a password is shown */
 export function resolvePostgresOptions(options: PostgresOptions): PostgresSettings {
   checkNames(options, OPTIONS);
-  checkResourceName(options.name);
-  for (const name of ['host', 'database', 'user', 'connectionString'] as const) checkText(name, options[name]);
-  if ('connectionString' in options && options.connectionString === undefined)
-    throw new InvalidOption('connectionString', 'is undefined', 'See whether the variable that it comes from is set.');
-  checkWhole('port', options.port, { least: 1, most: 65_535 });
-  checkWhole('poolSize', options.poolSize, { least: 1, most: 10_000 });
-  checkWhole('statementTimeoutMs', options.statementTimeoutMs, { least: 1, most: 2 ** 31 - 1 });
-  checkOneOf('statementErrors', options.statementErrors, ['rollback', 'handled']);
-  checkOneOf('tables', options.tables, ['create', 'expect']);
-  checkPassword(options.password);
-  checkSsl(options.ssl);
+  const common = checkCommonOptions(options);
   const place = placeOf(options);
   return {
-    name: options.name,
+    ...common,
     target: place.target,
     place: place.forDriver,
     usesTls: place.usesTls,
-    poolSize: options.poolSize,
-    statementTimeoutMs: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
-    statementErrors: options.statementErrors ?? 'rollback',
-    tables: options.tables ?? 'create',
   };
 }
 
-const STATEMENT_TIMEOUT_MS = 60_000;
 const PLACE_OPTIONS = ['host', 'port', 'database', 'user', 'password'] as const;
 const OPTIONS: readonly (keyof PostgresOptions)[] = [
   'name',
@@ -93,16 +74,6 @@ const OPTIONS: readonly (keyof PostgresOptions)[] = [
   'statementErrors',
   'tables',
 ];
-
-function checkPassword(password: unknown): void {
-  if (password === undefined || typeof password === 'string' || typeof password === 'function') return;
-  throw new InvalidOption('password', 'is neither a text nor a function', 'Give one of them.');
-}
-
-function checkSsl(ssl: unknown): void {
-  if (ssl === undefined || typeof ssl === 'boolean' || (typeof ssl === 'object' && ssl !== null)) return;
-  throw new InvalidOption('ssl', 'is neither true, false nor an object', 'Give one of them, as the driver takes it.');
-}
 
 interface Place {
   readonly target: ResourceTarget;

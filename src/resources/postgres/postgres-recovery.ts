@@ -1,3 +1,4 @@
+import { answerOf } from '../../transactions/answer-of.ts';
 import type {
   FenceAnswer,
   FinishAnswer,
@@ -109,7 +110,7 @@ export class PostgresRecovery implements ResourceRecovery {
     } catch (error) {
       return {
         kind: 'again',
-        answer: fenceAnswer(sqlState(error), error instanceof Error ? error.message : `${error}`),
+        answer: fenceAnswer(sqlState(error), answerOf(error)),
       };
     }
   }

@@ -9,6 +9,7 @@ import { RawReference } from './raw-reference.ts';
 import { compareInRounds } from './rounds.ts';
 import type { Measured, Row } from './row.ts';
 import { comparedRates, countStored, roundTo } from './row-support.ts';
+import { slowSyncOfThisProcess } from './slow-sync.ts';
 import { Durations, median } from './statistics.ts';
 
 /**
@@ -30,9 +31,10 @@ export function distributedRow(options: {
     must: `ratio ≥ ${mustRatio}`,
     aim: `ratio ≥ ${aimRatio}`,
     async measure(directory) {
-      const postgres = await startPostgres({ directory: join(directory, 'postgres') });
+      const environment = slowSyncOfThisProcess();
+      const postgres = await startPostgres({ directory: join(directory, 'postgres'), environment });
       const mariadb =
-        databases.length === 2 ? await startMariadb({ directory: join(directory, 'mariadb') }) : undefined;
+        databases.length === 2 ? await startMariadb({ directory: join(directory, 'mariadb'), environment }) : undefined;
       try {
         const urls = { postgres: postgres.url, ...(mariadb !== undefined && { mariadb: mariadb.url }) };
         return await measureOn(urls, directory, options);

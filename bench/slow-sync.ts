@@ -18,6 +18,12 @@ export function slowSyncEnvironment(directory: string, delayMs: number): Record<
   return { LD_PRELOAD: library, SLOW_SYNC_US: String(Math.round(delayMs * 1000)) };
 }
 
+/** For a server that a row starts: its syncs are as slow as this process' own. */
+export function slowSyncOfThisProcess(): Record<string, string> {
+  const { LD_PRELOAD, SLOW_SYNC_US } = process.env;
+  return LD_PRELOAD === undefined || SLOW_SYNC_US === undefined ? {} : { LD_PRELOAD, SLOW_SYNC_US };
+}
+
 export class NoSlowSync extends Error {
   constructor(why: string) {
     super(`Syncs cannot be made slower here: ${why}. Leave --slow-sync out.`);

@@ -63,7 +63,14 @@ export class DatabaseServer implements AsyncDisposable {
       cwd: directory,
       // A Control-C at the terminal is for us: whoever started the server stops it.
       detached: true,
-      env: { PATH: process.env.PATH, HOME: directory, TMPDIR: directory, LC_ALL: 'C', TZ: 'UTC' },
+      env: {
+        PATH: process.env.PATH,
+        HOME: directory,
+        TMPDIR: directory,
+        LC_ALL: 'C',
+        TZ: 'UTC',
+        ...this.#recipe.environment,
+      },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     const exited = once(child, 'exit');
@@ -158,6 +165,8 @@ export interface ServerRecipe {
   readonly stopSignal: NodeJS.Signals;
   /** For a stop at once, with which it still clears away what it shares with other processes. */
   readonly abandonSignal: NodeJS.Signals;
+  /** Beside what every server gets. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The server ended before it was ready. The text is what it wrote. */

@@ -32,6 +32,7 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Databa
     readyLine: /ready for connections/,
     stopSignal: 'SIGTERM',
     abandonSignal: 'SIGKILL',
+    environment: options.environment,
   }));
 }
 
@@ -42,6 +43,8 @@ export interface MariadbOptions {
   readonly port?: number;
   /** More settings of its configuration file. */
   readonly settings?: Readonly<Record<string, string | number>>;
+  /** Environment variables of the server's own. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** Run by the server at each start, as its own root. */

@@ -29,6 +29,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Data
     readyLine: /database system is ready to accept connections/,
     stopSignal: 'SIGINT',
     abandonSignal: 'SIGQUIT',
+    environment: options.environment,
   }));
 }
 
@@ -41,6 +42,8 @@ export interface PostgresOptions {
   readonly port?: number;
   /** More settings of `postgresql.conf`. */
   readonly settings?: Readonly<Record<string, string | number>>;
+  /** Environment variables of the server's own. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 function templateOf({ initialize, version }: PostgresBinaries, owner: ServerOwner | undefined) {

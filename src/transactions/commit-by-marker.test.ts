@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CoordinatorStory } from '../../test/support/coordinator-story.ts';
+import { assertTellsDatabasesDone } from '../../test/support/databases-done.ts';
 import { FakeDatabase } from '../../test/support/fake-database.ts';
 
 async function setup() {
@@ -38,20 +39,7 @@ describe('a commit by marker row', () => {
   test('tells that its database is done when it has committed, before APPLY', async () => {
     const { orders, story } = await setup();
     await using _ = story;
-    await story.put('m1', 'm2');
-    let record: Promise<string[]> | undefined;
-    const databasesDone = (): void => {
-      record = story.state('transaction/');
-    };
-    const { done, transaction } = await story.handle({ databasesDone });
-    await done;
-    assert.deepEqual(await record, [`transaction/${transaction.id}`], 'its last unit was not written yet');
-    record = undefined;
-    orders.fail('commitWithMarker', 'refused');
-    const refused = await story.handle({ databasesDone });
-    assert.ok((await refused.done) instanceof Error);
-    refused.delivery.release();
-    assert.equal(record, undefined, 'a commit that failed tells nothing');
+    await assertTellsDatabasesDone(story, () => orders.fail('commitWithMarker', 'refused'));
   });
 
   test('asks the database only after what is to be done is staged', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CoordinatorStory, message } from '../../test/support/coordinator-story.ts';
+import { assertTellsDatabasesDone } from '../../test/support/databases-done.ts';
 import { FakeDatabase } from '../../test/support/fake-database.ts';
 import type { RequestName } from '../../test/support/fake-server.ts';
 import { StoreFull } from '../store/errors.ts';
@@ -57,20 +58,7 @@ describe('a commit in two phases', () => {
   test('tells that its databases are done when all have committed, before RELEASE', async () => {
     const { orders, story } = await setup();
     await using _ = story;
-    await story.put('m1', 'm2');
-    let record: Promise<string[]> | undefined;
-    const databasesDone = (): void => {
-      record = story.state('transaction/');
-    };
-    const { done, transaction } = await story.handle({ databasesDone });
-    await done;
-    assert.deepEqual(await record, [`transaction/${transaction.id}`], 'its last unit was not written yet');
-    record = undefined;
-    orders.fail('prepare', 'refused');
-    const refused = await story.handle({ databasesDone });
-    assert.ok((await refused.done) instanceof Error);
-    refused.delivery.release();
-    assert.equal(record, undefined, 'a commit that failed tells nothing');
+    await assertTellsDatabasesDone(story, () => orders.fail('prepare', 'refused'));
   });
 
   test('a database that was only read commits before the decision, and is not prepared', async () => {

@@ -12,10 +12,8 @@ describe('when a database restarts while branches are prepared in it', { concurr
     const how = immediate ? 'killed' : 'stopped';
     test(`fault 70: branches of decided transactions are committed after both servers were ${how} and started`, async (t) => {
       if (!requireDatabases(t)) return;
-      await using postgres = await startPostgres();
-      await using mariadb = await startMariadb();
-      await using orders = await EffectsDatabase.make({ kind: 'postgres', url: postgres.url });
-      await using stock = await EffectsDatabase.make({ kind: 'mariadb', url: mariadb.url });
+      await using stand = await ownServers();
+      const { orders, stock } = stand;
       await using story = await DatabaseStory.begin();
       const numbers = story.numbersEndpoint([orders, stock]);
       await numbers.endpoint.start();
@@ -28,7 +26,7 @@ describe('when a database restarts while branches are prepared in it', { concurr
       await Promise.all(commits);
       assert.equal((await orders.prepared('P1.')).length, 1);
       assert.equal((await stock.prepared('P1.')).length, 1);
-      await Promise.all([postgres.restart({ immediate }), mariadb.restart({ immediate })]);
+      await stand.restart({ immediate });
       await handled;
       await story.untilAgreed([orders, stock], [1]);
       assert.equal(numbers.attempts(), 1);
@@ -37,10 +35,8 @@ describe('when a database restarts while branches are prepared in it', { concurr
 
   test('fault 70: branches without a decision are rolled back after their server was killed, and handled again', async (t) => {
     if (!requireDatabases(t)) return;
-    await using postgres = await startPostgres();
-    await using mariadb = await startMariadb();
-    await using orders = await EffectsDatabase.make({ kind: 'postgres', url: postgres.url });
-    await using stock = await EffectsDatabase.make({ kind: 'mariadb', url: mariadb.url });
+    await using stand = await ownServers();
+    const { orders, stock } = stand;
     await using story = await DatabaseStory.begin();
     const numbers = story.numbersEndpoint([orders, stock]);
     await numbers.endpoint.start();
@@ -49,10 +45,23 @@ describe('when a database restarts while branches are prepared in it', { concurr
     const asked = stock.proxy.trap(REQUESTS.mariadb.prepare, 'request');
     await story.put('numbers', 1);
     await Promise.all([prepared.then(({ answered }) => answered), asked]);
-    await Promise.all([postgres.restart({ immediate: true }), mariadb.restart({ immediate: true })]);
+    await stand.restart({ immediate: true });
     (await prepared).link.cut();
     (await asked).link.cut();
     await story.untilAgreed([orders, stock], [1]);
     assert.ok(numbers.attempts() >= 2);
   });
 });
+
+/** A server of each kind that may be restarted: nobody else uses it. */
+async function ownServers() {
+  const stack = new AsyncDisposableStack();
+  const postgres = stack.use(await startPostgres());
+  const mariadb = stack.use(await startMariadb());
+  const orders = stack.use(await EffectsDatabase.make({ kind: 'postgres', url: postgres.url }));
+  const stock = stack.use(await EffectsDatabase.make({ kind: 'mariadb', url: mariadb.url }));
+  const restart = async (how: { readonly immediate: boolean }): Promise<void> => {
+    await Promise.all([postgres.restart(how), mariadb.restart(how)]);
+  };
+  return { orders, stock, restart, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}

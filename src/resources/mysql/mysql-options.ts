@@ -3,7 +3,6 @@ import { ipAddress } from '../../io/ip-address.ts';
 import { InvalidOption } from '../../message/errors.ts';
 import type { ResourceTarget } from '../../transactions/resource-manager.ts';
 import type { StatementErrors } from '../shared/branch-guard.ts';
-import { checkNames } from '../shared/check-options.ts';
 import { type CommonSettings, checkCommonOptions } from '../shared/common-options.ts';
 import { type MysqlTables, tablesOf } from './mysql-tables.ts';
 
@@ -55,7 +54,6 @@ export interface MysqlLogin {
 
 /** @throws INVALID_OPTION with the option's name; values that may be secret are not shown */
 export function checkMysqlOptions(options: MysqlResourceOptions): MysqlSettings {
-  checkNames(options, OPTION_NAMES);
   const common = checkCommonOptions(options);
   const login = readLogin(options);
   const { host, port, database, user } = login;
@@ -69,16 +67,6 @@ export function checkMysqlOptions(options: MysqlResourceOptions): MysqlSettings 
 }
 
 const PLACE_OPTIONS = ['host', 'port', 'database', 'user', 'password'] as const;
-const OPTION_NAMES = [
-  'name',
-  'connectionString',
-  ...PLACE_OPTIONS,
-  'ssl',
-  'poolSize',
-  'statementTimeoutMs',
-  'statementErrors',
-  'tables',
-];
 const URL_PARAMETERS = ['ssl', 'socketPath'];
 
 function readLogin(options: MysqlResourceOptions): MysqlLogin {

@@ -3,7 +3,6 @@ import type { Names } from '../../io/network.ts';
 import { InvalidOption } from '../../message/errors.ts';
 import type { ResourceTarget } from '../../transactions/resource-manager.ts';
 import type { StatementErrors } from '../shared/branch-guard.ts';
-import { checkNames } from '../shared/check-options.ts';
 import { type CommonSettings, checkCommonOptions } from '../shared/common-options.ts';
 
 /**
@@ -52,7 +51,6 @@ export type PostgresPlace = Pick<
 
 /** @throws INVALID_OPTION; no value that may hold a password is shown */
 export function resolvePostgresOptions(options: PostgresOptions): PostgresSettings {
-  checkNames(options, OPTIONS);
   const common = checkCommonOptions(options);
   const place = placeOf(options);
   return {
@@ -64,16 +62,6 @@ export function resolvePostgresOptions(options: PostgresOptions): PostgresSettin
 }
 
 const PLACE_OPTIONS = ['host', 'port', 'database', 'user', 'password'] as const;
-const OPTIONS: readonly (keyof PostgresOptions)[] = [
-  'name',
-  'connectionString',
-  ...PLACE_OPTIONS,
-  'ssl',
-  'poolSize',
-  'statementTimeoutMs',
-  'statementErrors',
-  'tables',
-];
 
 interface Place {
   readonly target: ResourceTarget;

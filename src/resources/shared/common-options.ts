@@ -1,6 +1,6 @@
 import { InvalidOption } from '../../message/errors.ts';
 import type { StatementErrors } from './branch-guard.ts';
-import { checkOneOf, checkResourceName, checkText, checkWhole } from './check-options.ts';
+import { checkNames, checkOneOf, checkResourceName, checkText, checkWhole } from './check-options.ts';
 
 /** What every resource may be told, whatever its database; the interfaces of users document each where they have it. */
 export interface CommonOptions {
@@ -30,6 +30,7 @@ export interface CommonSettings {
 
 /** @throws INVALID_OPTION with the option's name; no value that may hold a password is shown */
 export function checkCommonOptions(options: CommonOptions): CommonSettings {
+  checkNames(options, OPTION_NAMES);
   checkResourceName(options.name);
   for (const name of ['host', 'database', 'user', 'connectionString'] as const) checkText(name, options[name]);
   if ('connectionString' in options && options.connectionString === undefined)
@@ -50,6 +51,20 @@ export function checkCommonOptions(options: CommonOptions): CommonSettings {
   };
 }
 
+const OPTION_NAMES: readonly (keyof CommonOptions)[] = [
+  'name',
+  'connectionString',
+  'host',
+  'port',
+  'database',
+  'user',
+  'password',
+  'ssl',
+  'poolSize',
+  'statementTimeoutMs',
+  'statementErrors',
+  'tables',
+];
 const STATEMENT_TIMEOUT_MS = 60_000;
 /** A day. */
 const STATEMENT_TIMEOUT_MS_MAX = 86_400_000;

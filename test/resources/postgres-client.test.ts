@@ -3,10 +3,13 @@ import { once } from 'node:events';
 import { describe, type TestContext, test } from 'node:test';
 import pg, { type PoolClient } from 'pg';
 import { nodeIo } from '../../src/io/node-io.ts';
+import { BranchConnection } from '../../src/resources/postgres/branch-connection.ts';
+import { BranchOpening } from '../../src/resources/postgres/branch-opening.ts';
 import { openPostgres } from '../../src/resources/postgres/postgres-connection.ts';
 import { resolvePostgresOptions } from '../../src/resources/postgres/postgres-options.ts';
 import { postgresResource } from '../../src/resources/postgres/postgres-resource.ts';
 import { StatementWatch } from '../../src/resources/postgres/statement-watch.ts';
+import { ConnectionPool } from '../../src/resources/shared/connection-pool.ts';
 import { SessionWatch } from '../../src/resources/shared/session-watch.ts';
 import { runInTransaction } from '../../src/transactions/ambient-transaction.ts';
 import type { Branch } from '../../src/transactions/resource-manager.ts';
@@ -222,15 +225,28 @@ describe('the enlisted client of PostgreSQL', () => {
       const { story } = (await setup(t)) ?? {};
       if (story === undefined) return;
       const settings = resolvePostgresOptions({ name: 'orders', connectionString: story.database.directUrl });
-      const connection = await openPostgres({ settings, statementTimeoutMs: 1000 });
-      t.after(() => connection.close());
       const { clock, timers } = nodeIo();
+      const pool = new ConnectionPool({
+        connectionCountMax: 1,
+        idleMsMax: 1000,
+        timers,
+        open: () => openPostgres({ settings, statementTimeoutMs: 1000 }),
+        busy: () => new Error('busy'),
+      });
       const look = async (): Promise<'running'> => 'running';
       const watch = new SessionWatch({ resource: 'orders', clock, timers, lookAfterMs: 3000, look });
-      await connection.run('begin');
-      const statements = new StatementWatch(connection, { settings, watch });
+      const connection = await BranchConnection.take({ idleMsMax: 60_000 }, { pool, watch });
+      t.after(() => connection.destroy());
+      const begin = {
+        statements: [{ text: 'begin' }],
+        within: <R>(answer: Promise<R>) => answer,
+        failed: assert.ifError,
+      };
+      const opening = new BranchOpening(connection, begin);
+      await opening.whenOpen();
+      const statements = new StatementWatch(connection, opening, { settings, watch });
       // As a statement would that passed for something else.
-      await connection.client.query(sql);
+      await connection.current.client.query(sql);
       assert.throws(() => statements.end(), { code: 'STATEMENT_REFUSED' });
     });
   }

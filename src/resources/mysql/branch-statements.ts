@@ -1,4 +1,3 @@
-import type { RequestTimedOut } from '../../transactions/errors.ts';
 import type { BranchGuard } from '../shared/branch-guard.ts';
 import type { SessionWatch } from '../shared/session-watch.ts';
 import { shownStatement } from '../shared/shown-statement.ts';
@@ -120,13 +119,7 @@ export class BranchStatements {
 
   #watch(sql: string): { done(): void } {
     const { watch, connection, statementTimeoutMs } = this.#parts;
-    return watch.watch({
-      session: connection.session,
-      what: sql,
-      timeoutMs: statementTimeoutMs,
-      bytesRead: () => connection.bytesRead,
-      dead: (error: RequestTimedOut) => connection.destroy(error),
-    });
+    return watch.watch({ connection, what: sql, timeoutMs: statementTimeoutMs });
   }
 }
 

@@ -204,17 +204,7 @@ export class MysqlBranch implements Branch {
   }
 
   #ask<Result>(what: string, answer: Promise<Result>): Promise<Result> {
-    const connection = this.#connection;
-    return this.#parts.watch.guard(
-      {
-        session: this.session,
-        what,
-        timeoutMs: REQUEST_TIMEOUT_MS,
-        bytesRead: () => connection.bytesRead,
-        cut: () => connection.destroy(),
-      },
-      answer,
-    );
+    return this.#parts.watch.guard({ connection: this.#connection, what, timeoutMs: REQUEST_TIMEOUT_MS }, answer);
   }
 
   #expect(state: 'ended' | 'prepared'): void {

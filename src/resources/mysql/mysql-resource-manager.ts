@@ -130,9 +130,7 @@ export class MysqlResourceManager implements ResourceManager {
       await connection.ask(`xa start ${xidLiteral(request.id)}`);
     };
     try {
-      const watched = { session: connection.session, what: 'begin', timeoutMs: BEGIN_TIMEOUT_MS };
-      const cut = (): void => connection.destroy();
-      await this.#watch.guard({ ...watched, bytesRead: () => connection.bytesRead, cut }, begin());
+      await this.#watch.guard({ connection, what: 'begin', timeoutMs: BEGIN_TIMEOUT_MS }, begin());
       return connection;
     } catch (error) {
       this.#pool.discard(connection);
@@ -146,9 +144,8 @@ export class MysqlResourceManager implements ResourceManager {
       this.#pool.release(connection);
       return;
     }
-    const { session } = connection;
-    const watched = { session, what: 'reset', timeoutMs: BEGIN_TIMEOUT_MS, bytesRead: () => connection.bytesRead };
-    this.#watch.guard({ ...watched, cut: () => connection.destroy() }, connection.reset()).then(
+    const watched = { connection, what: 'reset', timeoutMs: BEGIN_TIMEOUT_MS };
+    this.#watch.guard(watched, connection.reset()).then(
       () => this.#pool.release(connection),
       () => this.#pool.discard(connection),
     );

@@ -3,19 +3,20 @@ import { ResourceUnfit, StatementRefused } from '../../transactions/errors.ts';
 import { type BranchId, formatBranchId } from '../../transactions/transaction-id.ts';
 import { leavesSession, refusedVote, sqlState, type VoteRefusal, votedYes } from './answers.ts';
 import type { Answer, PostgresConnection } from './postgres-connection.ts';
+import type { OwnStatement, RoundTripAnswer } from './round-trip.ts';
 
 /**
- * Asks a branch to prepare. One query takes the transaction's number, compares its id with the setting that it was begun
+ * Asks a branch to prepare. One round trip takes the transaction's number, compares its id with the setting that it was begun
  * with, and prepares; where the comparison fails, PREPARE is not carried out.
  *
  * `no` is said of what the table proves. After any other error of the server, the session, which has answered and runs
  * nothing, is asked whether such a branch is there: when it is not, none can come any more.
  */
-export async function askForVote({ id, connection, resource, ask }: VoteRequest): Promise<Vote> {
+export async function askForVote({ id, connection, resource, ask, together }: VoteRequest): Promise<Vote> {
   let transactionNumber: string | undefined;
   try {
-    const { tags, rows } = await ask('prepare', prepareSql(id));
-    transactionNumber = textIn(rows[0]?.number);
+    const { tags, rows } = await together('prepare', prepareStatements(id));
+    transactionNumber = rows[0]?.[0] ?? undefined;
     if (votedYes(tags)) return { kind: 'yes', transactionNumber };
     return { kind: 'no', error: endedByHand(resource), transactionNumber, isSessionClean: tags.at(-1) === 'ROLLBACK' };
   } catch (error) {
@@ -33,6 +34,7 @@ export interface VoteRequest {
   readonly connection: PostgresConnection;
   readonly resource: string;
   ask(what: string, sql: string): Promise<Answer>;
+  together(what: string, statements: readonly OwnStatement[]): Promise<RoundTripAnswer>;
 }
 
 export type Vote = { readonly transactionNumber: string | undefined } & (
@@ -42,11 +44,15 @@ export type Vote = { readonly transactionNumber: string | undefined } & (
   | { readonly kind: 'unknown'; readonly error: Error }
 );
 
-function prepareSql(id: BranchId): string {
-  return `select pg_catalog.pg_current_xact_id_if_assigned()::text as number,
-    1 / coalesce((pg_catalog.current_setting('posthorn.transaction', true) = '${id.transaction}')::int, 0);
-    prepare transaction '${formatBranchId(id)}'`;
+function prepareStatements(id: BranchId): readonly OwnStatement[] {
+  return [
+    { text: IS_SAME_TRANSACTION, values: [id.transaction], isKept: true },
+    { text: `prepare transaction '${formatBranchId(id)}'` },
+  ];
 }
+
+const IS_SAME_TRANSACTION = `select pg_catalog.pg_current_xact_id_if_assigned()::text,
+  1 / coalesce((pg_catalog.current_setting('posthorn.transaction', true) = $1)::int, 0)`;
 
 /** Nothing is prepared by that name, and no transaction is left that could be. */
 async function isClean(id: BranchId, connection: PostgresConnection, ask: VoteRequest['ask']): Promise<boolean> {
@@ -92,8 +98,4 @@ export const ENABLE_PREPARED =
 
 function endedByHand(resource: string): Error {
   return new StatementRefused(resource, 'A statement that ends the transaction by hand');
-}
-
-function textIn(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
 }

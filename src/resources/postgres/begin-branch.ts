@@ -1,58 +1,40 @@
+import { isPosthornError, type PosthornError } from '../../message/posthorn-error.ts';
 import { ResourceUnavailable } from '../../transactions/errors.ts';
 import type { Branch, BranchRequest } from '../../transactions/resource-manager.ts';
 import { connectionProblem } from '../shared/connection-problem.ts';
-import { sqlState } from './answers.ts';
+import { BranchConnection } from './branch-connection.ts';
 import { type BranchDoors, PostgresBranch } from './postgres-branch.ts';
-import { type PostgresConnection, shownTarget } from './postgres-connection.ts';
+import { shownTarget } from './postgres-connection.ts';
 
 /**
- * Takes a connection of the pool and begins a transaction with the branch's id on it.
+ * Takes a connection for a branch, whose transaction will carry the branch's id from its begin.
  *
- * A connection that was used before may have died since: then nothing was begun, the idle ones, which died with it, are
- * closed, and a new one is tried once.
+ * On one that the server has not answered on for a while BEGIN is asked for at once, so that a server that is gone is found out
+ * here, and not by the handler's first statement. On any other BEGIN goes with that statement.
  *
  * @throws {PosthornError} RESOURCE_UNAVAILABLE with what the server or the network said
  */
 export async function beginBranch(request: BranchRequest, doors: BranchDoors): Promise<Branch> {
-  for (;;) {
-    const connection = await doors.pool.acquire({ timeoutMs: WAIT_MS, signal: request.signal });
-    const { wasUsed } = connection;
-    try {
-      await begin(connection, request, doors);
-      return new PostgresBranch(request, connection, doors);
-    } catch (error) {
-      doors.pool.discard(connection);
-      const isDeadFromBefore = wasUsed && sqlState(error) === undefined;
-      if (!isDeadFromBefore) throw unavailable(error, doors);
-      await doors.pool.closeIdle();
-    }
+  let connection: BranchConnection;
+  try {
+    connection = await BranchConnection.take(request, doors);
+  } catch (error) {
+    throw unavailable(error, doors);
+  }
+  const branch = new PostgresBranch(request, connection, doors);
+  if (!connection.isStale) return branch;
+  try {
+    await branch.begin();
+    return branch;
+  } catch (error) {
+    await branch.rollback();
+    throw unavailable(error, doors);
   }
 }
 
-/** How long to wait for one of the pool: endpoints with more branches than that are refused before. */
-const WAIT_MS = 30_000;
-const BEGIN_MS = 5000;
-/** So much longer than the transaction's own limit the server waits for a statement of ours. */
-const IDLE_MARGIN_MS = 30_000;
-
-async function begin(connection: PostgresConnection, request: BranchRequest, doors: BranchDoors): Promise<void> {
-  const { session } = connection;
-  const ask = (sql: string): Promise<unknown> => {
-    const watched = { session, what: 'begin', timeoutMs: BEGIN_MS, bytesRead: () => connection.bytesRead };
-    return doors.watch.guard({ ...watched, cut: () => connection.destroy() }, connection.run(sql));
-  };
-  connection.wasUsed = true;
-  doors.tables.found(connection.server.markerSchema);
-  const { id, idleMsMax, isolationLevel } = request;
-  if (connection.idleMsMax !== idleMsMax) {
-    const timeoutMs = Math.min(Math.round(idleMsMax) + IDLE_MARGIN_MS, 2 ** 31 - 1);
-    await ask(`set idle_in_transaction_session_timeout = ${timeoutMs}`);
-    connection.idleMsMax = idleMsMax;
-  }
-  await ask(`begin isolation level ${isolationLevel} read write; set local posthorn.transaction = '${id.transaction}'`);
-}
-
-function unavailable(error: unknown, { settings }: BranchDoors): ResourceUnavailable {
+function unavailable(error: unknown, { settings }: BranchDoors): PosthornError {
+  // That a driver is missing, or no connection came free, is told already.
+  if (isPosthornError(error) && error.code !== 'REQUEST_TIMED_OUT') return error;
   const where = shownTarget(settings.target);
   return new ResourceUnavailable(settings.name, where, connectionProblem(error), { cause: error });
 }

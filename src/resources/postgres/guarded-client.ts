@@ -1,20 +1,26 @@
 import type { PoolClient, Submittable } from 'pg';
 import { nodeIo } from '../../io/node-io.ts';
 import type { RunningStatement } from '../shared/branch-guard.ts';
+import type { BranchConnection } from './branch-connection.ts';
+import type { BranchOpening } from './branch-opening.ts';
+import type { DriverQuery } from './round-trip.ts';
 
 /**
  * The driver's client as handlers get it: what it is asked goes through `gate` first (R4, R5), and what it has besides
  * queries is what query builders use. It takes every form of `query` that the driver takes; `connect`, `release` and `end`
- * do nothing, as the connection belongs to the branch.
+ * do nothing, as the connection belongs to the branch. The first query begins the transaction, or brings its begin along.
  */
-export function guardClient(client: PoolClient, gate: StatementGate): PoolClient {
-  const queries = new GuardedQueries(client, gate);
+export function guardClient(connection: BranchConnection, gate: StatementGate, opening: BranchOpening): PoolClient {
+  const client = (): PoolClient => connection.current.client as PoolClient;
+  const queries = new GuardedQueries(client, gate, opening);
   const listeners = new BorrowedListeners(client);
   gate.onOver(() => listeners.removeAll());
-  const guarded: PoolClient = new Proxy(client, {
-    get: (target, property) => {
+  const guarded: PoolClient = new Proxy(client(), {
+    get: (_, property) => {
+      const target = client();
       if (property === 'query') return queries.query;
       if (property === 'connect') return connectNothing;
+      if (property === 'getTransactionStatus' && !opening.isOpen) return () => 'T';
       if (property === 'release' || property === 'end') return endNothing;
       if (property === 'ref' || property === 'unref') return () => undefined;
       if (typeof property === 'symbol' || property === 'constructor') return Reflect.get(target, property);
@@ -75,12 +81,14 @@ const PASSED_ON: ReadonlySet<string | symbol> = new Set([
 type Callback = (error: Error | undefined, result?: unknown) => void;
 
 class GuardedQueries {
-  readonly #client: PoolClient;
+  readonly #client: () => PoolClient;
   readonly #gate: StatementGate;
+  readonly #opening: BranchOpening;
 
-  constructor(client: PoolClient, gate: StatementGate) {
+  constructor(client: () => PoolClient, gate: StatementGate, opening: BranchOpening) {
     this.#client = client;
     this.#gate = gate;
+    this.#opening = opening;
   }
 
   readonly query = (config: unknown, second?: unknown, third?: unknown): unknown => {
@@ -104,13 +112,25 @@ class GuardedQueries {
   };
 
   #promise(config: unknown, values: unknown, statement: RunningStatement): Promise<unknown> {
-    const answer = this.#send(config, values) as Promise<unknown>;
+    const answer = this.#answer(config, values);
     // This also marks a rejection as heard: a promise that nobody awaits dooms the branch, and must not end the process.
     answer.then(
       () => statement.done(),
       (error: Error) => statement.done(error),
     );
     return answer;
+  }
+
+  #answer(config: unknown, values: unknown): Promise<unknown> {
+    if (this.#opening.isOpen) return this.#send(config, values) as Promise<unknown>;
+    if (!this.#opensWith(config, values)) return this.#opening.whenOpen().then(() => this.#send(config, values));
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#openWith(config, values, (error, result) => (error ? reject(error) : resolve(result)));
+    return promise.catch((error: Error) => {
+      // As the driver does: a stack that leads back to who asked, and not to the socket.
+      Error.captureStackTrace(error);
+      throw error;
+    });
   }
 
   #call(config: unknown, values: unknown, callback: Callback, statement: RunningStatement): unknown {
@@ -120,7 +140,14 @@ class GuardedQueries {
     };
     // The driver would write what it is given into the caller's own object.
     const own = typeof config === 'object' && config !== null ? Object.create(config, { callback: OWN }) : config;
-    return this.#send(own, values, heard);
+    if (this.#opening.isOpen) return this.#send(own, values, heard);
+    if (this.#opensWith(config, values)) this.#openWith(own, values, heard);
+    else
+      this.#opening
+        .whenOpen()
+        .then(() => this.#send(own, values, heard))
+        .catch(heard);
+    return undefined;
   }
 
   /** A query object of the caller's: cursors, streams. It is told its end by two methods, whichever comes first. */
@@ -134,12 +161,49 @@ class GuardedQueries {
       statement.done();
       return handleReadyForQuery.call(config, ...given);
     };
-    return this.#send(config, callback);
+    if (this.#opening.isOpen) return this.#send(config, callback);
+    this.#opening
+      .whenOpen()
+      .then(() => this.#send(config, callback))
+      .catch((error: Error) => config.handleError(error));
+    return config;
+  }
+
+  /** Statements with parameters and nothing else: what the driver sends by the extended protocol, and has checked. */
+  #opensWith(config: unknown, values: unknown): boolean {
+    if (!this.#opening.isClosed) return false;
+    if (typeof config === 'string') return isFilled(values);
+    if (typeof config !== 'object' || config === null) return false;
+    const { text, values: own, name, rows, portal, query_timeout: timeout } = config as DriverConfig;
+    const isPlain = !name && rows === undefined && portal === undefined && timeout === undefined;
+    return isPlain && typeof text === 'string' && isFilled(values ?? own);
+  }
+
+  #openWith(config: unknown, values: unknown, callback: Callback): void {
+    const { Query } = this.#client().constructor as unknown as { readonly Query: DriverQueryClass };
+    this.#opening.openWith(new Query(config, values, callback));
   }
 
   #send(...given: readonly unknown[]): unknown {
-    return Reflect.apply(this.#client.query, this.#client, given);
+    const client = this.#client();
+    return Reflect.apply(client.query, client, given);
   }
+}
+
+/** What the driver reads in a query. */
+interface DriverConfig {
+  readonly text?: unknown;
+  readonly values?: unknown;
+  readonly name?: unknown;
+  readonly rows?: unknown;
+  readonly portal?: unknown;
+  readonly query_timeout?: unknown;
+}
+
+type DriverQueryClass = new (config: unknown, values: unknown, callback: Callback) => DriverQuery;
+
+function isFilled(values: unknown): boolean {
+  return Array.isArray(values) && values.length > 0;
 }
 
 const OWN = { value: undefined, writable: true, enumerable: true, configurable: true };
@@ -187,22 +251,23 @@ function notSent(config: unknown, callback: Callback | undefined, error: Error):
 
 /** What handlers listen to on a client ends with their branch: the connection goes to somebody else. */
 class BorrowedListeners {
-  readonly #client: PoolClient;
-  readonly #added: { readonly event: string; readonly listener: () => void }[] = [];
+  readonly #client: () => PoolClient;
+  readonly #added: { readonly client: PoolClient; readonly event: string; readonly listener: () => void }[] = [];
 
-  constructor(client: PoolClient) {
+  constructor(client: () => PoolClient) {
     this.#client = client;
   }
 
   method(name: string, self: () => PoolClient): (event: string, listener: () => void) => PoolClient {
     return (event, listener) => {
-      if (name !== 'off' && name !== 'removeListener') this.#added.push({ event, listener });
-      Reflect.apply(Reflect.get(this.#client, name), this.#client, [event, listener]);
+      const client = this.#client();
+      if (name !== 'off' && name !== 'removeListener') this.#added.push({ client, event, listener });
+      Reflect.apply(Reflect.get(client, name), client, [event, listener]);
       return self();
     };
   }
 
   removeAll(): void {
-    for (const { event, listener } of this.#added.splice(0)) this.#client.removeListener(event, listener);
+    for (const { client, event, listener } of this.#added.splice(0)) client.removeListener(event, listener);
   }
 }

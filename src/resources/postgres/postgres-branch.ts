@@ -16,44 +16,57 @@ import type { ConnectionPool } from '../shared/connection-pool.ts';
 import type { SessionWatch } from '../shared/session-watch.ts';
 import { leavesSession, sqlState } from './answers.ts';
 import { askForVote } from './ask-for-vote.ts';
+import { BEGIN_MS, type BranchConnection } from './branch-connection.ts';
+import { BranchOpening } from './branch-opening.ts';
 import { finishBranch } from './finish-branch.ts';
 import { guardClient } from './guarded-client.ts';
 import type { Answer, PostgresConnection } from './postgres-connection.ts';
 import type { PostgresSettings } from './postgres-options.ts';
 import type { PostgresTables } from './postgres-tables.ts';
+import type { OwnStatement, RoundTripAnswer } from './round-trip.ts';
 import { ANSWER_MS, StatementWatch } from './statement-watch.ts';
 import { tablesMissing } from './tables-missing.ts';
 
 /**
- * A transaction on one connection of the pool, from `begin` until its end is answered (R3).
+ * A transaction on one connection of the pool, from its acquisition until its end is answered (R3). It begins with the first
+ * statement (branch-opening.ts).
  *
  *     working ──end──▶ ended ──prepare: yes──▶ prepared ──finish──▶ over
  *        │               ├──commitReadOnly, commitWithMarker────────▲
  *        └──rollback─────┴──(any doubt: the connection is cut)──────┘
  *
- * The transaction carries its id as a setting that ends with it. Marker and COMMIT are one query, and the marker takes the id
- * from that setting; PREPARE is asked in one query with a comparison of it. So a transaction that was ended by hand and
- * begun again, whatever way that was done, can neither commit nor be prepared (R4).
+ * The transaction carries its id as a setting that ends with it. Marker and COMMIT are one round trip, and the marker takes the
+ * id from that setting; PREPARE is asked in one round trip with a comparison of it. So a transaction that was ended by hand
+ * and begun again, whatever way that was done, can neither commit nor be prepared (R4).
  */
 export class PostgresBranch implements Branch {
   readonly id: BranchRequest['id'];
   readonly resource: ResourceManager;
   readonly client: PoolClient;
-  readonly session: string;
   readonly #doors: BranchDoors;
-  readonly #connection: PostgresConnection;
+  readonly #connection: BranchConnection;
+  readonly #opening: BranchOpening;
   readonly #statements: StatementWatch;
   #state: 'working' | 'ended' | 'prepared' | 'over' = 'working';
   #transactionNumber: string | undefined;
 
-  constructor(request: BranchRequest, connection: PostgresConnection, doors: BranchDoors) {
+  constructor(request: BranchRequest, connection: BranchConnection, doors: BranchDoors) {
     this.id = request.id;
     this.resource = doors.resource;
-    this.session = connection.session;
     this.#doors = doors;
     this.#connection = connection;
-    this.#statements = new StatementWatch(connection, doors);
-    this.client = guardClient(connection.client as PoolClient, this.#statements);
+    this.#opening = this.#openingOf(request);
+    this.#statements = new StatementWatch(connection, this.#opening, doors);
+    this.client = guardClient(connection, this.#statements, this.#opening);
+  }
+
+  get session(): string {
+    return this.#connection.session;
+  }
+
+  /** Asks for BEGIN now. @throws what the server said, or the connection */
+  begin(): Promise<void> {
+    return this.#opening.whenOpen();
   }
 
   async end(): Promise<{ readonly hasWritten: boolean }> {
@@ -67,9 +80,10 @@ export class PostgresBranch implements Branch {
 
   async commitReadOnly(): Promise<void> {
     this.#expect('ended');
+    if (this.#opening.isClosed) return this.#giveBack();
     let tags: readonly string[];
     try {
-      ({ tags } = await this.#ask('commit', 'commit'));
+      ({ tags } = await this.#together('commit', [COMMIT]));
     } catch (error) {
       await this.#leaveFailed(error);
       throw error;
@@ -81,8 +95,9 @@ export class PostgresBranch implements Branch {
   async commitWithMarker(): Promise<MarkerAnswer> {
     this.#expect('ended');
     const { tables, settings } = this.#doors;
+    const durably = this.#statements.hasSet ? [SET_DURABLE] : [];
     try {
-      const { tags } = await this.#ask('commit', `${durably(this.#statements)}${insertMarker(tables)}; commit`);
+      const { tags } = await this.#together('commit', [...durably, insertMarker(tables), COMMIT]);
       this.#giveBack();
       if (tags.at(-1) === 'COMMIT') return { kind: 'committed' };
       return { kind: 'refused', error: this.#endedByHand() };
@@ -98,9 +113,10 @@ export class PostgresBranch implements Branch {
     this.#expect('ended');
     const vote = await askForVote({
       id: this.id,
-      connection: this.#connection,
+      connection: this.#connection.current,
       resource: this.#doors.settings.name,
       ask: (what, sql) => this.#ask(what, sql),
+      together: (what, statements) => this.#together(what, statements),
     });
     this.#transactionNumber = vote.transactionNumber;
     if (vote.kind === 'yes') this.#state = 'prepared';
@@ -128,6 +144,7 @@ export class PostgresBranch implements Branch {
   async rollback(): Promise<void> {
     if (this.#state === 'over') return;
     if (this.#state === 'prepared') return void (await this.finish('rollback'));
+    if (this.#opening.isClosed) return this.#giveBack();
     if (this.#statements.isRunning) return this.#rollbackBusy();
     await this.#leaveFailed(undefined);
   }
@@ -140,7 +157,7 @@ export class PostgresBranch implements Branch {
 
   /** After an error: true when it was the server's answer, and the session has no transaction any more. */
   async #leaveFailed(error: unknown): Promise<boolean> {
-    if ((error === undefined || leavesSession(error)) && this.#connection.isUsable) {
+    if ((error === undefined || leavesSession(error)) && this.#connection.current.isUsable) {
       try {
         await this.#ask('rollback', 'rollback', ROLLBACK_MS);
         this.#giveBack();
@@ -153,22 +170,41 @@ export class PostgresBranch implements Branch {
     return false;
   }
 
-  #ask(what: string, sql: string, timeoutMs = this.#doors.settings.statementTimeoutMs + ANSWER_MS): Promise<Answer> {
-    const connection = this.#connection;
-    const watched = { session: this.session, what, timeoutMs, bytesRead: () => connection.bytesRead };
-    return this.#doors.watch.guard({ ...watched, cut: () => connection.destroy() }, connection.run(sql));
+  #openingOf({ id, isolationLevel }: BranchRequest): BranchOpening {
+    const begin = { text: `begin isolation level ${isolationLevel} read write`, isKept: true };
+    return new BranchOpening(this.#connection, {
+      statements: [begin, { text: SET_ID, values: [id.transaction], isKept: true }],
+      within: (answer) => this.#guarded('begin', answer, BEGIN_MS),
+      failed: (error) => this.#statements.failedToBegin(error),
+    });
+  }
+
+  #ask(what: string, sql: string, timeoutMs?: number): Promise<Answer> {
+    return this.#guarded(what, this.#connection.current.run(sql), timeoutMs);
+  }
+
+  #together(what: string, statements: readonly OwnStatement[]): Promise<RoundTripAnswer> {
+    return this.#guarded(what, this.#connection.current.together(statements));
+  }
+
+  #guarded<Result>(
+    what: string,
+    answer: Promise<Result>,
+    timeoutMs = this.#doors.settings.statementTimeoutMs + ANSWER_MS,
+  ): Promise<Result> {
+    return this.#doors.watch.guard({ connection: this.#connection, what, timeoutMs }, answer);
   }
 
   #giveBack(): void {
     this.#over();
     const { pool } = this.#doors;
-    if (this.#statements.hasChangedSession) void this.#connection.close();
-    pool.release(this.#connection);
+    if (this.#statements.hasChangedSession) void this.#connection.current.close();
+    pool.release(this.#connection.current);
   }
 
   #cut(): void {
     this.#over();
-    this.#doors.pool.discard(this.#connection);
+    this.#doors.pool.discard(this.#connection.current);
   }
 
   #over(): void {
@@ -198,13 +234,14 @@ export interface BranchDoors {
 
 const ROLLBACK_MS = 5000;
 
+const SET_ID = "select pg_catalog.set_config('posthorn.transaction', $1, true)";
+/** A handler may have asked for a commit that does not wait for the disk; this one is a promise to a queue. */
+const SET_DURABLE: OwnStatement = { text: 'set local synchronous_commit = on' };
+const COMMIT: OwnStatement = { text: 'commit', isKept: true };
+
 const HAS_NUMBER = 'select pg_catalog.pg_current_xact_id_if_assigned()::text as number';
 
-function insertMarker(tables: PostgresTables): string {
-  return `insert into ${tables.marker} (id, outcome) values (pg_catalog.current_setting('posthorn.transaction'), 'c')`;
-}
-
-/** A handler may have asked for a commit that does not wait for the disk; this one is a promise to a queue. */
-function durably(statements: StatementWatch): string {
-  return statements.hasSet ? 'set local synchronous_commit = on; ' : '';
+function insertMarker(tables: PostgresTables): OwnStatement {
+  const id = "pg_catalog.current_setting('posthorn.transaction')";
+  return { text: `insert into ${tables.marker} (id, outcome) values (${id}, 'c')`, isKept: true };
 }

@@ -6,7 +6,15 @@ import { connectionProblem } from '../shared/connection-problem.ts';
 import { within } from '../shared/deadline.ts';
 import { loadDriver } from '../shared/load-driver.ts';
 import type { PoolConnection } from '../shared/pool-connection.ts';
+import { sqlState } from './answers.ts';
 import type { PostgresSettings } from './postgres-options.ts';
+import {
+  type DriverQuery,
+  type OwnStatement,
+  RoundTrip,
+  type RoundTripAnswer,
+  type RoundTripSession,
+} from './round-trip.ts';
 import { formatSession } from './session-name.ts';
 
 /**
@@ -25,23 +33,33 @@ export class PostgresConnection implements PoolConnection {
   wasUsed = false;
   /** The session reads backslashes in plain quotes as escapes now, so that its statements cannot be told apart by their text. */
   readsBackslashes = false;
-  /** Hears the tag of every command, until it is undefined again. */
+  /** Hears the tag of every command that is not our own, until it is undefined again. */
   onTag: ((tag: string) => void) | undefined;
+  /** When the server last answered, by the monotonic clock. */
+  heardMs: number;
   #isUsable = true;
+  /** So many of the next tags are those of our own statements. */
+  #ownTags = 0;
+  /** Names of the statements that the session keeps. */
+  readonly #kept = new Map<string, string>();
+  #namesGiven = 0;
   readonly #goneListeners: (() => void)[] = [];
 
   constructor(client: Client, facts: ServerFacts) {
     this.client = client;
     this.server = facts;
     this.session = facts.session;
+    this.heardMs = nodeIo().clock.monotonicNowMs();
     client.on('error', () => this.#gone());
     client.on('end', () => this.#gone());
-    client.connection.on('commandComplete', ({ text }: { readonly text: string }) => this.onTag?.(text));
+    client.connection.on('commandComplete', ({ text }: { readonly text: string }) => this.#hearTag(text));
     client.connection.on('parameterStatus', ({ parameterName, parameterValue }: ParameterStatus) => {
       if (parameterName === 'standard_conforming_strings') this.readsBackslashes = parameterValue !== 'on';
     });
     client.connection.on('readyForQuery', ({ status }: { readonly status: string }) => {
       this.transactionStatus = status;
+      this.heardMs = nodeIo().clock.monotonicNowMs();
+      this.#ownTags = 0;
     });
   }
 
@@ -67,6 +85,17 @@ export class PostgresConnection implements PoolConnection {
     } finally {
       this.onTag = outer;
     }
+  }
+
+  /** Statements of ours in one round trip, and behind them `last` if there is one, which hears of its own end itself. */
+  together(own: readonly OwnStatement[], last?: DriverQuery): Promise<RoundTripAnswer> {
+    return new Promise((resolve, reject) => {
+      const ownFailed = (error: Error): void => {
+        if (sqlState(error) === UNKNOWN_STATEMENT) this.#kept.clear();
+        reject(error);
+      };
+      this.client.query(new RoundTrip(this.#roundTrips, own, { ownDone: resolve, ownFailed }, last));
+    });
   }
 
   async rows<Row extends QueryResultRow>(sql: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
@@ -102,6 +131,23 @@ export class PostgresConnection implements PoolConnection {
     this.client.connection.stream.destroy(reason);
   }
 
+  readonly #roundTrips: RoundTripSession = {
+    begins: (ownCount) => {
+      this.#ownTags = ownCount;
+    },
+    nameOf: (text) => this.#kept.get(text),
+    newName: () => `posthorn_${++this.#namesGiven}`,
+    keep: (text, name) => this.#kept.set(text, name),
+  };
+
+  #hearTag(tag: string): void {
+    if (this.#ownTags > 0) this.#ownTags--;
+    else {
+      if (FORGETTING.has(tag)) this.#kept.clear();
+      this.onTag?.(tag);
+    }
+  }
+
   #socket(): { ref(): void; unref(): void } | undefined {
     const { stream } = this.client.connection;
     return 'ref' in stream && 'unref' in stream ? (stream as unknown as { ref(): void; unref(): void }) : undefined;
@@ -113,6 +159,11 @@ export class PostgresConnection implements PoolConnection {
     for (const listener of this.#goneListeners.splice(0)) listener();
   }
 }
+
+/** Commands after which a session knows no statement any more that it kept. */
+const FORGETTING: ReadonlySet<string> = new Set(['DEALLOCATE ALL', 'DISCARD ALL']);
+/** invalid_sql_statement_name: somebody made the session forget, in a way that no tag told. */
+const UNKNOWN_STATEMENT = '26000';
 
 /** The server tells of some settings whenever they change, by whatever means. */
 interface ParameterStatus {

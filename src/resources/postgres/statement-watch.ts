@@ -2,9 +2,10 @@ import { StatementRefused } from '../../transactions/errors.ts';
 import { BranchGuard, type RunningStatement } from '../shared/branch-guard.ts';
 import type { SessionWatch } from '../shared/session-watch.ts';
 import { leavesSession } from './answers.ts';
+import type { BranchConnection } from './branch-connection.ts';
+import type { BranchOpening } from './branch-opening.ts';
 import type { StatementGate } from './guarded-client.ts';
 import { judgeStatement } from './judge-statement.ts';
-import type { PostgresConnection } from './postgres-connection.ts';
 import type { PostgresSettings } from './postgres-options.ts';
 
 /**
@@ -14,7 +15,8 @@ import type { PostgresSettings } from './postgres-options.ts';
  * slipped past the first is caught by the second, and the branch is doomed.
  */
 export class StatementWatch implements StatementGate {
-  readonly #connection: PostgresConnection;
+  readonly #connection: BranchConnection;
+  readonly #opening: BranchOpening;
   readonly #settings: PostgresSettings;
   readonly #watch: SessionWatch;
   readonly #guard: BranchGuard;
@@ -25,15 +27,17 @@ export class StatementWatch implements StatementGate {
   #lastError: Error | undefined;
 
   constructor(
-    connection: PostgresConnection,
+    connection: BranchConnection,
+    opening: BranchOpening,
     doors: { readonly settings: PostgresSettings; readonly watch: SessionWatch },
   ) {
     this.#connection = connection;
+    this.#opening = opening;
     this.#settings = doors.settings;
     this.#watch = doors.watch;
     const { name, statementErrors } = doors.settings;
     this.#guard = new BranchGuard({ resource: name, statementErrors });
-    connection.onTag = (tag) => this.#completed(tag);
+    connection.onTag((tag) => this.#completed(tag));
   }
 
   get isRunning(): boolean {
@@ -56,7 +60,7 @@ export class StatementWatch implements StatementGate {
   admit(text: string | undefined): RunningStatement {
     this.#guard.admit();
     if (text === undefined) throw this.#guard.refuse('A query object whose text cannot be read');
-    if (this.#connection.readsBackslashes)
+    if (this.#connection.current.readsBackslashes)
       throw this.#guard.refuse('A statement after standard_conforming_strings = off');
     const { refused, changesSession, notifies } = judgeStatement(text);
     if (refused !== undefined) throw this.#guard.refuse(refused);
@@ -71,31 +75,30 @@ export class StatementWatch implements StatementGate {
 
   /** @throws what dooms the branch */
   end(): void {
-    this.#connection.onTag = undefined;
-    const { transactionStatus, isUsable } = this.#connection;
-    if (!this.#guard.isRunning && isUsable) {
+    this.#connection.onTag(undefined);
+    const { transactionStatus, isUsable } = this.#connection.current;
+    if (this.#opening.isOpen && !this.#guard.isRunning && isUsable) {
       if (transactionStatus === 'E' && this.#lastError !== undefined) this.#guard.doomBy(this.#lastError);
       if (transactionStatus === 'I') this.#doomEndedByHand();
     }
     this.#guard.end();
   }
 
+  /** Whoever deals with errors of statements: without a transaction there is nothing to go on with. */
+  failedToBegin(error: Error): void {
+    this.#guard.doomBy(error);
+  }
+
   over(): void {
-    this.#connection.onTag = undefined;
+    this.#connection.onTag(undefined);
     this.#guard.over();
     for (const listener of this.#overListeners.splice(0)) listener();
   }
 
   #start(text: string): RunningStatement {
-    const connection = this.#connection;
     const running = this.#guard.started(text);
-    const watched = this.#watch.watch({
-      session: connection.session,
-      what: text,
-      timeoutMs: this.#settings.statementTimeoutMs + ANSWER_MS,
-      bytesRead: () => connection.bytesRead,
-      dead: (error) => connection.destroy(error),
-    });
+    const timeoutMs = this.#settings.statementTimeoutMs + ANSWER_MS;
+    const watched = this.#watch.watch({ connection: this.#connection, what: text, timeoutMs });
     return {
       text,
       done: (error) => {

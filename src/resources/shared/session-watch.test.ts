@@ -23,13 +23,13 @@ function setup({ sights = ['running'] }: { readonly sights?: readonly (SessionSi
       return sight;
     },
   });
-  const connection = { bytes: 10 };
+  const cuts: Error[] = [];
+  const connection = { session: '1.2', bytesRead: 10, destroy: (reason: Error) => cuts.push(reason) };
   const deaths: { readonly atMs: number; readonly error: RequestTimedOut }[] = [];
   const request = {
-    session: '1.2',
+    connection,
     what: 'select 1',
     timeoutMs: 60_000,
-    bytesRead: () => connection.bytes,
     dead: (error: RequestTimedOut) => deaths.push({ atMs: elapsedMs(), error }),
   };
   /** Lets time pass second by second, and what is promised in it come true. */
@@ -40,7 +40,7 @@ function setup({ sights = ['running'] }: { readonly sights?: readonly (SessionSi
       await new Promise<void>((resolve) => timers.soon(resolve));
     }
   };
-  return { watch, request, connection, deaths, looks, pass, timers };
+  return { watch, request, connection, deaths, cuts, looks, pass, timers };
 }
 
 describe('the second look', () => {
@@ -80,7 +80,7 @@ describe('the second look', () => {
     const { watch, request, connection, deaths, pass } = setup({ sights: ['idle'] });
     watch.watch(request);
     for (let second = 0; second < 20; second++) {
-      connection.bytes += 1;
+      connection.bytesRead += 1;
       await pass(1000);
     }
     assert.deepEqual(deaths, []);
@@ -130,21 +130,12 @@ describe('the second look', () => {
   });
 
   test('a guarded request fails with the watch, after its connection was cut', async () => {
-    const { watch, request, pass } = setup({ sights: ['absent'] });
-    let isCut = false;
-    const never = new Promise<string>(() => undefined);
-    const guarded = watch.guard(
-      {
-        ...request,
-        cut: () => {
-          isCut = true;
-        },
-      },
-      never,
-    );
+    const { watch, request, cuts, pass } = setup({ sights: ['absent'] });
+    const { connection, what, timeoutMs } = request;
+    const guarded = watch.guard({ connection, what, timeoutMs }, new Promise<string>(() => undefined));
     const failed = assert.rejects(guarded, { code: 'REQUEST_TIMED_OUT' });
     await pass(3000);
     await failed;
-    assert.equal(isCut, true);
+    assert.equal(cuts.length, 1);
   });
 });

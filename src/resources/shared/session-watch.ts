@@ -12,7 +12,7 @@ import { shownStatement } from './shown-statement.ts';
  *        │              └── (no answer to the look) ──▶ wait on, look again
  *        └──timeoutMs──▶ dead, whatever the looks said
  *
- * `dead` runs once at most, and never after `done`. It is for the owner of the connection to cut it.
+ * `dead` comes once at most, and never after `done`: the connection is cut.
  *
  * Nearly every request is answered before its first look. All have the same time until then, so the one that was asked first is
  * due first, and one timer for all of them is armed about once in that time; who is due gets a timer of its own. The shared one
@@ -62,14 +62,10 @@ export class SessionWatch {
     }
   }
 
-  /** Settles as `answer` does, or rejects with REQUEST_TIMED_OUT after `request.cut` has run. */
-  guard<Result>(request: Omit<WatchedRequest, 'dead'> & { cut(): void }, answer: Promise<Result>): Promise<Result> {
+  /** Settles as `answer` does, or rejects with REQUEST_TIMED_OUT before the connection is cut. */
+  guard<Result>(request: Omit<WatchedRequest, 'dead'>, answer: Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
-      const dead = (error: RequestTimedOut): void => {
-        reject(error);
-        request.cut();
-      };
-      const watched = this.watch({ ...request, dead });
+      const watched = this.watch({ ...request, dead: reject });
       answer.then(
         (result) => {
           watched.done();
@@ -97,13 +93,20 @@ export interface SessionWatchOptions {
 export type SessionSight = 'absent' | 'idle' | 'running';
 
 export interface WatchedRequest {
-  readonly session: string;
+  readonly connection: WatchedConnection;
   /** For people: what was asked, a word or the statement. */
   readonly what: string;
   readonly timeoutMs: number;
-  /** How many bytes have arrived on the connection by now. */
-  bytesRead(): number;
-  dead(error: RequestTimedOut): void;
+  /** Before the connection is cut. */
+  dead?(error: RequestTimedOut): void;
+}
+
+export interface WatchedConnection {
+  readonly session: string;
+  /** How many bytes have arrived on it by now. */
+  readonly bytesRead: number;
+  /** What still runs on it fails with `reason`. */
+  destroy(reason: Error): void;
 }
 
 export interface Watched {
@@ -152,7 +155,7 @@ class PendingRequest {
   #look(): void {
     // The deadline goes on while the look is under way.
     this.wakeAfter(this.#request.timeoutMs);
-    this.#options.look(this.#request.session).then(
+    this.#options.look(this.#request.connection.session).then(
       (sight) => this.#seen(sight),
       () => this.#seen('running'),
     );
@@ -160,7 +163,7 @@ class PendingRequest {
 
   #seen(sight: SessionSight): void {
     if (this.#isDone) return;
-    const bytes = this.#request.bytesRead();
+    const bytes = this.#request.connection.bytesRead;
     if (sight === 'absent') {
       this.#dead('the server does not know its session any more');
     } else if (sight === 'idle' && this.#idleAtBytes === bytes) {
@@ -178,7 +181,10 @@ class PendingRequest {
   #dead(why: string): void {
     if (this.#isDone) return;
     this.done();
-    const { what, dead } = this.#request;
-    dead(new RequestTimedOut(this.#options.resource, shownStatement(what), Math.round(this.elapsedMs), why));
+    const { connection, what, dead } = this.#request;
+    const elapsedMs = Math.round(this.elapsedMs);
+    const error = new RequestTimedOut(this.#options.resource, shownStatement(what), elapsedMs, why);
+    dead?.(error);
+    connection.destroy(error);
   }
 }

@@ -1,0 +1,116 @@
+import { nodeIo } from '../../io/node-io.ts';
+import type { BranchRequest } from '../../transactions/resource-manager.ts';
+import type { ConnectionPool } from '../shared/connection-pool.ts';
+import type { SessionWatch, WatchedConnection } from '../shared/session-watch.ts';
+import { sqlState } from './answers.ts';
+import type { PostgresConnection } from './postgres-connection.ts';
+
+/**
+ * The connection of one branch: until BEGIN is answered another one may take its place.
+ *
+ * A connection that was used before may have died since, and whoever writes to it is told late. When it breaks before BEGIN is
+ * answered, nothing was begun that could end in anything but a rollback; the idle ones, which died with it, are closed, and
+ * the branch goes on with a new one. Once: what breaks then is told.
+ */
+export class BranchConnection implements WatchedConnection {
+  readonly #request: ConnectionRequest;
+  readonly #doors: ConnectionDoors;
+  #current: PostgresConnection;
+  #mayBeDead: boolean;
+  #tagListener: ((tag: string) => void) | undefined;
+
+  private constructor(request: ConnectionRequest, doors: ConnectionDoors, taken: Taken) {
+    this.#request = request;
+    this.#doors = doors;
+    this.#current = taken.connection;
+    this.#mayBeDead = taken.wasUsed;
+  }
+
+  /** @throws {PosthornError} RESOURCE_UNAVAILABLE none came free in time, or what opening a new one met */
+  static async take(request: ConnectionRequest, doors: ConnectionDoors): Promise<BranchConnection> {
+    return new BranchConnection(request, doors, await take(request, doors));
+  }
+
+  get current(): PostgresConnection {
+    return this.#current;
+  }
+
+  /** The server has not answered on it for so long that its first request should be one that costs nobody anything. */
+  get isStale(): boolean {
+    return this.#mayBeDead && nodeIo().clock.monotonicNowMs() - this.#current.heardMs > FRESH_MS;
+  }
+
+  /** Before BEGIN was answered. True when `error` says that the connection was dead, and another one is there now. */
+  async replace(error: unknown): Promise<boolean> {
+    if (!this.#mayBeDead || sqlState(error) !== undefined) return false;
+    this.#mayBeDead = false;
+    const { pool } = this.#doors;
+    pool.discard(this.#current);
+    await pool.closeIdle();
+    this.#current = (await take(this.#request, this.#doors)).connection;
+    this.#current.onTag = this.#tagListener;
+    return true;
+  }
+
+  /** Hears the tags of statements that are not our own, on whichever connection it is by then. */
+  onTag(listener: ((tag: string) => void) | undefined): void {
+    this.#tagListener = listener;
+    this.#current.onTag = listener;
+  }
+
+  get session(): string {
+    return this.#current.session;
+  }
+
+  get bytesRead(): number {
+    return this.#current.bytesRead;
+  }
+
+  destroy(reason?: Error): void {
+    this.#current.destroy(reason);
+  }
+}
+
+export interface ConnectionDoors {
+  readonly pool: ConnectionPool<PostgresConnection>;
+  readonly watch: SessionWatch;
+}
+
+export type ConnectionRequest = Pick<BranchRequest, 'signal' | 'idleMsMax'>;
+
+export const BEGIN_MS = 5000;
+/** How long to wait for one of the pool: endpoints with more branches than that are refused before. */
+const WAIT_MS = 30_000;
+/** An answer that young says that the connection is there. */
+const FRESH_MS = 1000;
+/** So much longer than the transaction's own limit the server waits for a statement of ours. */
+const IDLE_MARGIN_MS = 30_000;
+
+interface Taken {
+  readonly connection: PostgresConnection;
+  readonly wasUsed: boolean;
+}
+
+async function take(request: ConnectionRequest, { pool, watch }: ConnectionDoors): Promise<Taken> {
+  for (;;) {
+    const connection = await pool.acquire({ timeoutMs: WAIT_MS, signal: request.signal });
+    const { wasUsed } = connection;
+    connection.wasUsed = true;
+    if (connection.idleMsMax === request.idleMsMax) return { connection, wasUsed };
+    try {
+      await limitIdleTime(connection, request.idleMsMax, watch);
+      return { connection, wasUsed: false };
+    } catch (error) {
+      pool.discard(connection);
+      if (!wasUsed || sqlState(error) !== undefined) throw error;
+      await pool.closeIdle();
+    }
+  }
+}
+
+async function limitIdleTime(connection: PostgresConnection, idleMsMax: number, watch: SessionWatch): Promise<void> {
+  const timeoutMs = Math.min(Math.round(idleMsMax) + IDLE_MARGIN_MS, 2 ** 31 - 1);
+  const answer = connection.run(`set idle_in_transaction_session_timeout = ${timeoutMs}`);
+  await watch.guard({ connection, what: 'set', timeoutMs: BEGIN_MS }, answer);
+  connection.idleMsMax = idleMsMax;
+}

@@ -1,0 +1,162 @@
+import type { Submittable } from 'pg';
+
+/**
+ * Statements of ours in one round trip, and behind them one of the branch's user if there is one. Each is sent by the extended
+ * protocol, with one Sync behind all of them: after the first that fails the server skips the others, so that what stands
+ * behind BEGIN never runs outside of its transaction, and COMMIT never without what stands before it.
+ *
+ * The driver asks for a query object by the methods below; what belongs to our statements is kept here, the rest is passed on.
+ */
+export class RoundTrip implements Submittable {
+  readonly #session: RoundTripSession;
+  readonly #own: readonly OwnStatement[];
+  readonly #last: DriverQuery | undefined;
+  readonly #listener: RoundTripListener;
+  /** Statements that the session keeps once they have succeeded, and their names there. */
+  readonly #kept: { readonly text: string; readonly name: string }[] = [];
+  readonly #tags: string[] = [];
+  readonly #rows: TextRow[] = [];
+
+  constructor(
+    session: RoundTripSession,
+    own: readonly OwnStatement[],
+    listener: RoundTripListener,
+    last?: DriverQuery,
+  ) {
+    this.#session = session;
+    this.#own = own;
+    this.#last = last;
+    this.#listener = listener;
+  }
+
+  submit(connection: unknown): unknown {
+    const wire = connection as Wire;
+    this.#session.begins(this.#own.length);
+    wire.stream.cork();
+    try {
+      for (const statement of this.#own) this.#write(wire, statement);
+      if (this.#last !== undefined) return this.#last.submit(wire);
+      wire.sync();
+      return null;
+    } finally {
+      wire.stream.uncork();
+    }
+  }
+
+  handleRowDescription(message: unknown): void {
+    this.#last?.handleRowDescription(message);
+  }
+
+  handleDataRow(message: { readonly fields: TextRow }): void {
+    if (this.#isInLast) this.#last?.handleDataRow(message);
+    else this.#rows.push(message.fields);
+  }
+
+  handleCommandComplete(message: { readonly text: string }, connection: unknown): void {
+    if (this.#isInLast) {
+      this.#last?.handleCommandComplete(message, connection);
+      return;
+    }
+    this.#tags.push(message.text);
+    if (!this.#isInLast) return;
+    for (const { text, name } of this.#kept) this.#session.keep(text, name);
+    this.#listener.ownDone({ tags: this.#tags, rows: this.#rows });
+  }
+
+  handleEmptyQuery(connection: unknown): void {
+    this.#last?.handleEmptyQuery(connection);
+  }
+
+  handlePortalSuspended(connection: unknown): void {
+    this.#last?.handlePortalSuspended(connection);
+  }
+
+  handleCopyInResponse(connection: unknown): void {
+    this.#last?.handleCopyInResponse(connection);
+  }
+
+  handleCopyData(message: unknown, connection: unknown): void {
+    this.#last?.handleCopyData(message, connection);
+  }
+
+  /** Also when the connection is lost. Of a failure of ours the statement behind them is told by whoever sent it. */
+  handleError(error: Error, connection: unknown): void {
+    if (this.#isInLast) this.#last?.handleError(error, connection);
+    else this.#listener.ownFailed(error);
+  }
+
+  handleReadyForQuery(connection: unknown): void {
+    this.#last?.handleReadyForQuery(connection);
+  }
+
+  get #isInLast(): boolean {
+    return this.#tags.length === this.#own.length;
+  }
+
+  #write(wire: Wire, { text, values = [], isKept = false }: OwnStatement): void {
+    let name = isKept ? this.#session.nameOf(text) : '';
+    if (name === undefined) {
+      // A name of its own for each attempt: one that failed may have left its statement there.
+      name = this.#session.newName();
+      this.#kept.push({ text, name });
+      wire.parse({ text, name });
+    } else if (!isKept) {
+      wire.parse({ text, name });
+    }
+    wire.bind({ statement: name, values });
+    wire.execute({});
+  }
+}
+
+export interface OwnStatement {
+  readonly text: string;
+  readonly values?: readonly string[];
+  /** The session remembers it, and plans it once. Only for texts that are few. */
+  readonly isKept?: boolean;
+}
+
+/** What our statements said: the tags of all, and the rows as text. */
+export interface RoundTripAnswer {
+  readonly tags: readonly string[];
+  readonly rows: readonly TextRow[];
+}
+
+export type TextRow = readonly (string | null)[];
+
+/** One of the two is called, once. */
+export interface RoundTripListener {
+  /** All of our statements were carried out; the one behind them is still to come. */
+  ownDone(answer: RoundTripAnswer): void;
+  ownFailed(error: Error): void;
+}
+
+/** The connection that it runs on. */
+export interface RoundTripSession {
+  /** The next tags, as many as these, are those of our own statements. */
+  begins(ownCount: number): void;
+  nameOf(text: string): string | undefined;
+  newName(): string;
+  keep(text: string, name: string): void;
+}
+
+/** What the driver calls on a query object, and what query objects call on its connection. */
+export interface DriverQuery {
+  submit(connection: unknown): unknown;
+  handleRowDescription(message: unknown): void;
+  handleDataRow(message: unknown): void;
+  handleCommandComplete(message: unknown, connection: unknown): void;
+  handleEmptyQuery(connection: unknown): void;
+  handlePortalSuspended(connection: unknown): void;
+  handleCopyInResponse(connection: unknown): void;
+  handleCopyData(message: unknown, connection: unknown): void;
+  handleError(error: Error, connection: unknown): void;
+  handleReadyForQuery(connection: unknown): void;
+}
+
+interface Wire {
+  readonly stream: { cork(): void; uncork(): void };
+  parse(statement: { readonly text: string; readonly name: string }): void;
+  bind(portal: { readonly statement: string; readonly values: readonly string[] }): void;
+  execute(portal: Record<string, never>): void;
+  sync(): void;
+}

@@ -20,10 +20,8 @@ function setup() {
     },
   };
   // The attempt only carries the delivery.
-  return {
-    attempt: new Attempt({ failedAttempts: 0 } as Delivery, transaction, 0, () => calls.push('place freed')),
-    calls,
-  };
+  const places = { free: () => void calls.push('place freed'), areOthersTaken: () => false };
+  return { attempt: new Attempt({ failedAttempts: 0 } as Delivery, transaction, 0, places), calls };
 }
 
 describe('an attempt', () => {

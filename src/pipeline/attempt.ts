@@ -29,11 +29,11 @@ export class Attempt implements WorkScope {
   #abort: AbortController | undefined;
   #reason: Error | undefined;
   #rollingBack: Promise<void> | undefined;
-  #freePlace: (() => void) | undefined;
+  readonly #places: Places;
+  #hasPlace = true;
 
-  /** @param freePlace - gives its place among the running handlers to the next; called once */
-  constructor(delivery: Delivery, transaction: MessageTransaction, startedAtMs: number, freePlace: () => void) {
-    this.#freePlace = freePlace;
+  constructor(delivery: Delivery, transaction: MessageTransaction, startedAtMs: number, places: Places) {
+    this.#places = places;
     this.delivery = delivery;
     this.transaction = transaction;
     this.startedAtMs = startedAtMs;
@@ -71,14 +71,16 @@ export class Attempt implements WorkScope {
   }
 
   /** A commit that needs no database any more needs no place either; otherwise its end frees it. */
-  databasesDone(): void {
+  databasesDone(): boolean {
     this.freePlace();
+    return this.#places.areOthersTaken();
   }
 
   /** Twice is harmless. */
   freePlace(): void {
-    this.#freePlace?.();
-    this.#freePlace = undefined;
+    if (!this.#hasPlace) return;
+    this.#hasPlace = false;
+    this.#places.free();
   }
 
   /** True when the commit may begin: from here on no timeout applies. */
@@ -110,6 +112,14 @@ export class Attempt implements WorkScope {
     this.#state = to;
     return true;
   }
+}
+
+/** The places of those that are being handled. */
+export interface Places {
+  /** Gives one to the next. */
+  free(): void;
+  /** Some are being handled now. */
+  areOthersTaken(): boolean;
 }
 
 export type AttemptState = 'handling' | 'committing' | 'ended' | 'abandoned';

@@ -33,7 +33,7 @@ export class DistributedWork implements AmbientTransaction {
       ...request,
       about: () => scope.about(),
       signal: () => scope.signal,
-      databasesDone: () => scope.databasesDone?.(),
+      databasesDone: () => scope.databasesDone?.() ?? false,
     });
   }
 
@@ -124,7 +124,7 @@ export interface WorkScope extends SendingAttempt {
   /** The message that it handles. */
   readonly cause: Cause | undefined;
   /** See `TransactionRequest.databasesDone`. */
-  databasesDone?(): void;
+  databasesDone?(): boolean;
   about(): { readonly messageId?: string | undefined; readonly messageType?: string | undefined };
   /** @throws {TransactionEnded} it has returned, or was given up */
   requireOpen(): void;

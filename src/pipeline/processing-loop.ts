@@ -12,7 +12,7 @@ import type { RateLimiter } from '../recoverability/rate-limiter.ts';
 import type { FailedMessage, RecoverabilityExecutor } from '../recoverability/recoverability-executor.ts';
 import { runInTransaction } from '../transactions/ambient-transaction.ts';
 import type { Delivery, Receiver } from '../transport/transport.ts';
-import { Attempt } from './attempt.ts';
+import { Attempt, type Places } from './attempt.ts';
 import type { Pipeline } from './behavior.ts';
 import { HandlerAborted, TransactionTimedOut } from './errors.ts';
 import { beginMessageTransaction, type TransactionKind } from './message-transaction.ts';
@@ -41,6 +41,13 @@ export class ProcessingLoop {
   #concurrency: number;
   /** Handlers that run, abandoned ones included. */
   #handlersRunning = 0;
+  readonly #places: Places = {
+    free: () => {
+      this.#handlersRunning--;
+      this.lookAgain();
+    },
+    areOthersTaken: () => this.#handlersRunning > 0,
+  };
   /** Messages whose outcome is not settled yet. */
   #unsettled = 0;
   #isStopping = false;
@@ -160,7 +167,7 @@ export class ProcessingLoop {
     let attempt: Attempt | undefined;
     try {
       const transaction = beginMessageTransaction(transactions, delivery); // 2 begin
-      attempt = new Attempt(delivery, transaction, nowMs, () => this.#freePlace());
+      attempt = new Attempt(delivery, transaction, nowMs, this.#places);
       const starting = transaction.start(attempt);
       if (starting !== undefined) await starting;
       if (this.#isAborting) throw new HandlerAborted(this.#parts.endpoint);
@@ -175,17 +182,12 @@ export class ProcessingLoop {
       if (attempt === undefined) await this.#postpone(delivery, toError(thrown));
       else await this.#failed(attempt, toError(thrown));
     }
-    if (attempt === undefined) this.#freePlace();
+    if (attempt === undefined) this.#places.free();
     else {
       this.#reaper.unwatch(attempt);
       attempt.freePlace();
     }
     if (attempt?.state !== 'abandoned') this.#settled();
-  }
-
-  #freePlace(): void {
-    this.#handlersRunning--;
-    this.lookAgain();
   }
 
   /** Behaviors and handlers find a distributed transaction from anywhere below; in other modes there is none to find. */

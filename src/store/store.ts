@@ -95,6 +95,11 @@ export interface PlaceState {
 /** What commits together. Operations take effect in order. */
 export interface Unit {
   readonly operations: readonly Operation[];
+  /**
+   * Its caller has others under way and expects their units: it may share the sync of the next one. By itself it is written
+   * within a few milliseconds.
+   */
+  readonly canWait?: boolean;
 }
 
 export type Operation =

@@ -1,8 +1,9 @@
-import { Worker } from 'node:worker_threads';
-import type { Io } from '../io/io.ts';
+import type { Worker } from 'node:worker_threads';
+import type { Io, Timer } from '../io/io.ts';
 import { AdmissionGate } from './admission-gate.ts';
 import { fromWire } from './error-wire.ts';
 import { OutcomeUnknown, StoreClosed, StoreFailed } from './errors.ts';
+import { openInWorker, startWorker } from './open-in-worker.ts';
 import { openWhenFree } from './open-when-free.ts';
 import type { OwnerPurpose } from './owner-record.ts';
 import { unpackMessages } from './page-codec.ts';
@@ -48,7 +49,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     reserveBytes: options.reserveBytes,
     lowWaterBytes: options.lowWaterBytes,
   };
-  const worker = new Worker(workerUrl(), { name: 'posthorn-store', ...workerArguments() });
+  const worker = startWorker();
   try {
     const opened = await openWhenFree(options, () => openInWorker(worker, settings));
     return new WorkerStore(worker, bell, options.io, opened.opened, conditionFromWire(opened.condition));
@@ -88,8 +89,11 @@ class WorkerStore implements Store {
   #batchesOnTheWay = 0;
   #isShippingSoon = false;
   #shippedThisTurn = 0;
-  /** When the first unit of the batch that is being packed came, by the monotonic clock. */
+  /** Of the batch that is being packed: units that want to be written now, and when the first of them came. */
+  #urgentUnits = 0;
   #packingSinceMs = 0;
+  /** Armed while units that can wait may be waiting. */
+  #patience: Timer | undefined;
   /** What a COMMIT took of late, and how many units the last one had. */
   #commitMs = 0;
   #lastGroupUnits = 1;
@@ -135,7 +139,8 @@ class WorkerStore implements Store {
       return Promise.reject(error);
     }
     this.#gate.enter(byteCount);
-    this.#shipInTime();
+    if (unit.canWait !== true) this.#shipInTime();
+    else if (this.#urgentUnits === 0) this.#waitForCompany();
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject, byteCount });
     });
@@ -168,6 +173,7 @@ class WorkerStore implements Store {
     const { promise, resolve } = Promise.withResolvers<Error | undefined>();
     this.#onClosed = resolve;
     this.#ship({ evenWhenBusy: true });
+    this.#patience?.cancel();
     this.#gate.open();
     if (!this.#hasEnded) this.#tell({ kind: 'close' });
     else resolve(undefined);
@@ -191,13 +197,21 @@ class WorkerStore implements Store {
    * for half of what a COMMIT takes of late. Who sends one at a time waits for nothing.
    */
   #shipInTime(): void {
-    if (this.#packer.unitCount === 1) this.#packingSinceMs = this.#io.clock.monotonicNowMs();
-    if (this.#batchesOnTheWay === 0 && this.#lastGroupUnits === 1) this.#ship({ evenWhenBusy: false });
+    if (this.#urgentUnits++ === 0) this.#packingSinceMs = this.#io.clock.monotonicNowMs();
+    if (this.#batchesOnTheWay === 0 && this.#lastGroupUnits === 1) this.#ship();
     else if (this.#shippedThisTurn < SHIPPED_PER_TURN_MAX && !this.#isWorthWaiting(PACKING_MS_MIN)) {
       this.#shippedThisTurn++;
-      this.#ship({ evenWhenBusy: false });
+      this.#ship();
     }
     this.#shipSoon();
+  }
+
+  /** Where nobody else comes in time, those that can wait are written by themselves. */
+  #waitForCompany(): void {
+    this.#patience ??= this.#io.timers.after(PATIENCE_MS, () => {
+      this.#patience = undefined;
+      if (this.#packer.unitCount > 0) this.#shipInTime();
+    });
   }
 
   #isWorthWaiting(leastMs: number): boolean {
@@ -208,20 +222,22 @@ class WorkerStore implements Store {
   #shipSoon(): void {
     if (this.#isShippingSoon) return;
     this.#isShippingSoon = true;
-    const unitCount = this.#packer.unitCount;
+    const urgentUnits = this.#urgentUnits;
     this.#io.timers.soon(() => {
       this.#isShippingSoon = false;
       this.#shippedThisTurn = 0;
-      const isGrowing = this.#packer.unitCount > unitCount && this.#packer.unitCount < this.#lastGroupUnits;
+      const isGrowing = this.#urgentUnits > urgentUnits && this.#urgentUnits < this.#lastGroupUnits;
       if (isGrowing && this.#isWorthWaiting(0)) this.#shipSoon();
-      else this.#ship({ evenWhenBusy: false });
+      else this.#ship();
     });
   }
 
   /** Few batches are on the way: one being written, and those that the worker finds, and joins, when it is done with that. */
-  #ship(options: { readonly evenWhenBusy: boolean }): void {
-    if (this.#packer.unitCount === 0 || (this.#batchesOnTheWay >= BATCHES_MAX && !options.evenWhenBusy)) return;
+  #ship({ evenWhenBusy = false } = {}): void {
+    if (this.#packer.unitCount === 0) return;
+    if (!evenWhenBusy && (this.#urgentUnits === 0 || this.#batchesOnTheWay >= BATCHES_MAX)) return;
     const packed = this.#packer.take();
+    this.#urgentUnits = 0;
     this.#batchesOnTheWay++;
     const message: ToWorker = { kind: 'units', packed };
     this.#tell(message, [packed.buffer]);
@@ -340,6 +356,8 @@ interface WaitingRead {
 }
 
 const BATCHES_MAX = 4;
+/** Units that can wait do so no longer. */
+const PATIENCE_MS = 2;
 /**
  * Answers that arrive while answers are being heard belong to the same turn for Node: with no bound, a producer that sends
  * whenever it hears one would keep timers and sockets waiting for seconds.
@@ -351,35 +369,4 @@ const WAITING_TRIMMED_AT = 4096;
 
 function conditionFromWire(condition: WireCondition): StoreCondition {
   return 'cause' in condition ? { state: condition.state, cause: fromWire(condition.cause) } : condition;
-}
-
-/** The source runs as `.ts` and the package as `.js`. */
-function workerUrl(): URL {
-  const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
-  return new URL(`./store-worker${extension}`, import.meta.url);
-}
-
-/**
- * A worker inherits the arguments of its process; only those of a program given by `-e` cannot start a file. (Naming any
- * explicitly would fail under `node --test`, whose arguments a worker may inherit and not be given.)
- */
-function workerArguments(): { readonly execArgv?: string[] } {
-  return process.execArgv.some((argument) => argument.startsWith('--input-type')) ? { execArgv: [] } : {};
-}
-
-function openInWorker(worker: Worker, settings: WorkerSettings): Promise<FromWorker & { kind: 'opened' }> {
-  return new Promise((resolve, reject) => {
-    const onMessage = (message: FromWorker): void => {
-      if (message.kind === 'opened') finish(() => resolve(message));
-      if (message.kind === 'notOpened') finish(() => reject(fromWire(message.error)));
-    };
-    const onEnd = (cause: unknown): void =>
-      finish(() => reject(new StoreFailed(`its worker ended while it was opened: ${String(cause)}`)));
-    const finish = (settle: () => void): void => {
-      worker.off('message', onMessage).off('error', onEnd).off('exit', onEnd);
-      settle();
-    };
-    worker.on('message', onMessage).on('error', onEnd).on('exit', onEnd);
-    worker.postMessage({ kind: 'open', settings } satisfies ToWorker);
-  });
 }

@@ -38,12 +38,13 @@ export async function commitByMarker(
   failpoint('transaction.staged-before-commit');
   const answer = await askForCommit(branch);
   switch (answer.kind) {
-    case 'committed':
+    case 'committed': {
       failpoint('transaction.committed-before-apply');
-      transaction.request.databasesDone?.();
-      await secondUnit(core, pending, () => pending.apply());
+      const canWait = transaction.request.databasesDone?.();
+      await secondUnit(core, pending, () => pending.apply({ canWait }));
       failpoint('transaction.applied');
       return;
+    }
     case 'refused':
       failpoint('transaction.refused-before-discard');
       await secondUnit(core, pending, () => pending.discard(undefined));

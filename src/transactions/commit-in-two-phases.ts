@@ -43,16 +43,20 @@ export async function commitInTwoPhases(
     return;
   }
   failpoint('transaction.committed-before-release');
-  transaction.request.databasesDone?.();
-  const releasing = release(core, pending);
+  const canWait = transaction.request.databasesDone?.();
+  const releasing = release(core, pending, canWait);
   // Where no send waits for it, the record's end is nobody's business but recovery's.
   if (pending.record.sends.length > 0) await releasing;
   else core.inBackground(releasing);
 }
 
-async function release(core: CoordinatorCore, pending: PendingTransaction): Promise<void> {
+async function release(
+  core: CoordinatorCore,
+  pending: PendingTransaction,
+  canWait: boolean | undefined,
+): Promise<void> {
   try {
-    await pending.release();
+    await pending.release({ canWait });
     failpoint('transaction.released');
   } catch (error) {
     pending.owner = 'recovery';

@@ -40,8 +40,10 @@ export interface TransactionRequest {
   /**
    * Every database has committed and its connection is free again: what is left is a unit of the store. Called once at most,
    * before `commit` resolves; whoever waits for a place may have this one's.
+   *
+   * @returns true when others are under way whose units that one may wait for
    */
-  databasesDone?(): void;
+  databasesDone?(): boolean;
 }
 
 /** `auto`: marker row for one database, two-phase commit for several. */

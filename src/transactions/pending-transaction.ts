@@ -52,11 +52,11 @@ export class PendingTransaction {
     return this.branches.some((branch) => branch.resource === resource);
   }
 
-  /** Marker row: it committed. */
-  apply(): Promise<void> {
+  /** Marker row: it committed. With `canWait` the unit may share the sync of another one. */
+  apply({ canWait = false } = {}): Promise<void> {
     this.state.move('applying');
     this.#due = { kind: 'apply' };
-    return this.writeDue();
+    return this.writeDue({ canWait });
   }
 
   /** Marker row: it can never commit. */
@@ -67,20 +67,20 @@ export class PendingTransaction {
   }
 
   /** Two-phase commit: every branch has ended. The outcome is known since the decision. */
-  release(): Promise<void> {
+  release({ canWait = false } = {}): Promise<void> {
     this.state.move('releasing');
     this.#due = { kind: 'release' };
-    return this.writeDue();
+    return this.writeDue({ canWait });
   }
 
   /** Writes the unit that is due. @throws what the store answers; the unit stays due unless nothing better can come */
-  async writeDue(): Promise<void> {
+  async writeDue({ canWait = false } = {}): Promise<void> {
     const due = this.#due;
     if (due === undefined || this.#isWriting) return;
     this.#isWriting = true;
     try {
       if (due.kind === 'discard') await this.#work.discard(this.id, due.abortRow);
-      else await this.#work[due.kind](this.id);
+      else await this.#work[due.kind](this.id, canWait);
     } catch (error) {
       if (isFinal(error)) {
         this.#due = undefined;

@@ -98,13 +98,13 @@ export class SteppedWork {
   }
 
   /** Marker row, second unit: it committed. Held sends get their places now. */
-  apply(id: string): Promise<void> {
-    return this.#second(id, 'committed', []);
+  apply(id: string, canWait = false): Promise<void> {
+    return this.#second(id, 'committed', [], canWait);
   }
 
   /** Two-phase commit, second unit: every branch has ended. */
-  release(id: string): Promise<void> {
-    return this.#second(id, 'committed', []);
+  release(id: string, canWait = false): Promise<void> {
+    return this.#second(id, 'committed', [], canWait);
   }
 
   /** Marker row, second unit: it can never commit. With `abortRow`, because we made sure of that in the database. */
@@ -113,7 +113,7 @@ export class SteppedWork {
       abortRow === undefined
         ? []
         : [{ kind: 'setState', key: ABORT_ROW_PREFIX + abortRow.id, value: JSON.stringify(abortRow) }];
-    return this.#second(id, 'rolledBack', more);
+    return this.#second(id, 'rolledBack', more, false);
   }
 
   /** Writes the record again with what was learned. */
@@ -142,7 +142,12 @@ export class SteppedWork {
     }
   }
 
-  async #second(id: string, outcome: 'committed' | 'rolledBack', more: readonly Operation[]): Promise<void> {
+  async #second(
+    id: string,
+    outcome: 'committed' | 'rolledBack',
+    more: readonly Operation[],
+    canWait: boolean,
+  ): Promise<void> {
     invariant(this.#state === 'held', `the second unit follows the first, this work is ${this.#state}`);
     this.#state = 'writing';
     const operations: Operation[] = [];
@@ -153,7 +158,7 @@ export class SteppedWork {
     }
     operations.push({ kind: 'deleteState', key: TRANSACTION_PREFIX + id }, ...more);
     try {
-      await this.#store.commit({ operations });
+      await this.#store.commit({ operations, canWait });
     } catch (error) {
       if (isFinal(error)) this.#end('unknown');
       else this.#state = 'held';

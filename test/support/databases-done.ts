@@ -9,8 +9,9 @@ import type { CoordinatorStory } from './coordinator-story.ts';
 export async function assertTellsDatabasesDone(story: CoordinatorStory, fail: () => void): Promise<void> {
   await story.put('m1', 'm2');
   let records: Promise<string[]> | undefined;
-  const databasesDone = (): void => {
+  const databasesDone = (): boolean => {
     records = story.state('transaction/');
+    return false;
   };
   const { done, transaction } = await story.handle({ databasesDone });
   await done;

@@ -1,4 +1,5 @@
 import type { Io } from '../io/io.ts';
+import { Roster } from '../io/roster.ts';
 import { currentTransaction, runInTransaction } from '../transactions/ambient-transaction.ts';
 import type { Resource } from '../transactions/resource.ts';
 import { type DistributedParts, DistributedWork } from './distributed-work.ts';
@@ -20,7 +21,7 @@ export class ProgramTransactions {
   readonly #parts: ProgramTransactionsParts;
   readonly #reaper: TimeoutReaper<ProgramTransaction>;
   readonly #turns: Turns | undefined;
-  readonly #running = new Set<ProgramTransaction>();
+  readonly #running = new Roster<ProgramTransaction>();
   #isStopping = false;
   #wakeStop: (() => void) | undefined;
 
@@ -97,7 +98,7 @@ export class ProgramTransactions {
       await transaction.rollback();
       throw error;
     } finally {
-      this.#running.delete(transaction);
+      this.#running.remove(transaction);
       if (this.#running.size === 0) this.#wakeStop?.();
     }
   }
@@ -107,7 +108,7 @@ export class ProgramTransactions {
   }
 
   #abortRunning(): void {
-    for (const transaction of this.#running)
+    for (const transaction of this.#running.all())
       transaction.abandon(new TransactionAborted(this.#parts.distributed.endpoint));
   }
 }

@@ -1,4 +1,5 @@
 import type { Io, Timer } from '../io/io.ts';
+import { Roster } from '../io/roster.ts';
 
 /**
  * Finds what runs longer than the transaction timeout, with one timer for all.
@@ -12,8 +13,7 @@ export class TimeoutReaper<Attempt extends { readonly startedAtMs: number }> {
   readonly #io: Io;
   readonly #timeoutMs: number;
   readonly #onTimeout: (attempt: Attempt) => void;
-  /** In the order in which they began. */
-  readonly #running = new Set<Attempt>();
+  readonly #running = new Roster<Attempt>();
   #timer: Timer | undefined;
 
   constructor(io: Io, timeoutMs: number, onTimeout: (attempt: Attempt) => void) {
@@ -28,12 +28,12 @@ export class TimeoutReaper<Attempt extends { readonly startedAtMs: number }> {
   }
 
   unwatch(attempt: Attempt): void {
-    this.#running.delete(attempt);
+    this.#running.remove(attempt);
   }
 
   /** Those that run now. */
   running(): readonly Attempt[] {
-    return [...this.#running];
+    return this.#running.all();
   }
 
   stop(): void {
@@ -48,13 +48,13 @@ export class TimeoutReaper<Attempt extends { readonly startedAtMs: number }> {
   #reap(): void {
     this.#timer = undefined;
     const nowMs = this.#io.clock.monotonicNowMs();
-    for (const attempt of this.#running) {
+    for (let attempt = this.#running.first; attempt !== undefined; attempt = this.#running.first) {
       const remainingMs = attempt.startedAtMs + this.#timeoutMs - nowMs;
       if (remainingMs > 0) {
         this.#arm(remainingMs);
         return;
       }
-      this.#running.delete(attempt);
+      this.#running.remove(attempt);
       this.#onTimeout(attempt);
     }
   }

@@ -43,7 +43,7 @@ export class ReceiveWindow {
     if (this.#head === this.#entries.length) {
       this.#entries.length = 0;
       this.#head = 0;
-    } else if (this.#head >= WINDOW_MESSAGES_MAX) {
+    } else if (this.#head >= CUT_OFF_AT) {
       this.#entries.splice(0, this.#head);
       this.#head = 0;
     }
@@ -131,6 +131,9 @@ export class ReceiveWindow {
     this.#isAtEnd = false;
   }
 }
+
+/** Those who were taken are held no longer than that: what is held for long costs the collector more than the cutting. */
+const CUT_OFF_AT = 64;
 
 export interface WindowEntry {
   readonly position: number;

@@ -1,5 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import type { Io, Timer } from '../io/io.ts';
+import { Roster } from '../io/roster.ts';
 import { AdmissionGate } from './admission-gate.ts';
 import { fromWire } from './error-wire.ts';
 import { OutcomeUnknown, StoreClosed, StoreFailed } from './errors.ts';
@@ -83,9 +84,8 @@ class WorkerStore implements Store {
   readonly #io: Io;
   readonly #gate: AdmissionGate;
   readonly #packer = new UnitPacker();
-  /** Handed over and not answered, in that order; those before `#firstWaiting` are answered. */
+  /** Handed over and not answered, in that order. */
   readonly #waiting: WaitingUnit[] = [];
-  #firstWaiting = 0;
   #batchesOnTheWay = 0;
   #isShippingSoon = false;
   #shippedThisTurn = 0;
@@ -97,7 +97,7 @@ class WorkerStore implements Store {
   /** What a COMMIT took of late, and how many units the last one had. */
   #commitMs = 0;
   #lastGroupUnits = 1;
-  readonly #reads = new Map<number, WaitingRead>();
+  readonly #reads = new Roster<WaitingRead>();
   #nextReadId = 1;
   readonly #listeners: ((condition: StoreCondition) => void)[] = [];
   #condition: StoreCondition;
@@ -248,7 +248,7 @@ class WorkerStore implements Store {
     if (this.#hasEnded) return Promise.reject(this.#whyNothingIsTaken() ?? new StoreClosed());
     const id = this.#nextReadId++;
     this.#tell({ kind: 'read', id, request });
-    return new Promise((resolve, reject) => this.#reads.set(id, { resolve, reject }));
+    return new Promise((resolve, reject) => this.#reads.add({ id, resolve, reject }));
   }
 
   #tell(message: ToWorker, transferred: ArrayBuffer[] = []): void {
@@ -280,22 +280,12 @@ class WorkerStore implements Store {
   }
 
   #unitsAnswered(answer: FromWorker & { kind: 'answered' }): void {
-    const first = this.#firstWaiting;
-    this.#firstWaiting += answer.unitCount;
-    for (const { index, error } of answer.refusals ?? []) this.#waiting[first + index]?.reject(fromWire(error));
+    const answered = this.#waiting.splice(0, answer.unitCount);
+    for (const { index, error } of answer.refusals ?? []) answered[index]?.reject(fromWire(error));
     let byteCount = 0;
-    for (let index = first; index < this.#firstWaiting; index++) {
-      const unit = this.#waiting[index];
-      if (unit === undefined) break;
+    for (const unit of answered) {
       unit.resolve(); // Without effect on one that was rejected above.
       byteCount += unit.byteCount;
-    }
-    if (this.#firstWaiting === this.#waiting.length) {
-      this.#waiting.length = 0;
-      this.#firstWaiting = 0;
-    } else if (this.#firstWaiting >= WAITING_TRIMMED_AT) {
-      this.#waiting.splice(0, this.#firstWaiting);
-      this.#firstWaiting = 0;
     }
     this.#commitMs = this.#commitMs === 0 ? answer.commitMs : this.#commitMs * 0.8 + answer.commitMs * 0.2;
     this.#lastGroupUnits = answer.unitCount;
@@ -306,17 +296,18 @@ class WorkerStore implements Store {
   }
 
   #readAnswered(id: number, result: ReadResult): void {
-    const waiting = this.#reads.get(id);
-    this.#reads.delete(id);
+    const waiting = this.#reads.find((read) => read.id === id);
+    if (waiting === undefined) return;
+    this.#reads.remove(waiting);
     switch (result.kind) {
       case 'messages':
-        waiting?.resolve({ messages: unpackMessages(result.buffer, result.count), isLast: result.isLast });
+        waiting.resolve({ messages: unpackMessages(result.buffer, result.count), isLast: result.isLast });
         return;
       case 'value':
-        waiting?.resolve(result.value);
+        waiting.resolve(result.value);
         return;
       case 'failed':
-        waiting?.reject(fromWire(result.error));
+        waiting.reject(fromWire(result.error));
         return;
       default:
         result satisfies never;
@@ -335,10 +326,11 @@ class WorkerStore implements Store {
     this.#hasEnded = true;
     const reason =
       this.#closing === undefined ? `the store's worker ended unexpectedly: ${why}` : 'the store was closed';
-    for (const unit of this.#waiting.splice(0).slice(this.#firstWaiting)) unit.reject(new OutcomeUnknown(reason));
-    this.#firstWaiting = 0;
-    for (const read of this.#reads.values()) read.reject(new StoreFailed(reason));
-    this.#reads.clear();
+    for (const unit of this.#waiting.splice(0)) unit.reject(new OutcomeUnknown(reason));
+    for (const read of this.#reads.all()) {
+      this.#reads.remove(read);
+      read.reject(new StoreFailed(reason));
+    }
     if (this.#closing === undefined) this.#become({ state: 'failed', cause: new StoreFailed(reason) });
     this.#onClosed?.(undefined);
   }
@@ -351,6 +343,7 @@ interface WaitingUnit {
 }
 
 interface WaitingRead {
+  readonly id: number;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
@@ -365,7 +358,6 @@ const PATIENCE_MS = 2;
 const SHIPPED_PER_TURN_MAX = 3;
 /** A shorter pack costs more in crossing over than it gains. */
 const PACKING_MS_MIN = 0.1;
-const WAITING_TRIMMED_AT = 4096;
 
 function conditionFromWire(condition: WireCondition): StoreCondition {
   return 'cause' in condition ? { state: condition.state, cause: fromWire(condition.cause) } : condition;

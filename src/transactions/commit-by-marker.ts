@@ -72,7 +72,7 @@ async function stage(
     const { state, settled } = transaction;
     const { over } = core;
     const pending = new PendingTransaction({ record, work, state, owner: 'commit', settled, over });
-    core.pending.set(record.id, pending);
+    core.pending.add(pending);
     return pending;
   } catch (error) {
     // Also when the answer was lost: the branch has not committed, and what the next open finds staged it will fence.

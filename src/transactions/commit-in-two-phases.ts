@@ -136,7 +136,7 @@ async function decide(
     state.move('decided');
     const { over } = core;
     const pending = new PendingTransaction({ record, work, state, owner: 'commit', settled, over });
-    core.pending.set(record.id, pending);
+    core.pending.add(pending);
     settled('committed');
     return pending;
   } catch (error) {

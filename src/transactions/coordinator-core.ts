@@ -1,5 +1,6 @@
 import type { Io } from '../io/io.ts';
 import type { Logger } from '../io/logger.ts';
+import { Roster } from '../io/roster.ts';
 import type { CoordinatorRecords } from './coordinator-records.ts';
 import { PendingTransaction, type SecondUnit } from './pending-transaction.ts';
 import type { QueueSide } from './queue-side.ts';
@@ -21,12 +22,12 @@ export class CoordinatorCore {
   readonly io: Io;
   readonly logger: Logger;
   readonly records: CoordinatorRecords;
-  readonly live = new Map<string, TransactionAtHand>();
-  readonly pending = new Map<string, PendingTransaction>();
+  readonly live = new Roster<TransactionAtHand>();
+  readonly pending = new Roster<PendingTransaction>();
   readonly resources = new Map<string, UsedResource>();
   readonly follow: FollowUp;
   readonly #stopping = new AbortController();
-  readonly #background = new Set<Promise<void>>();
+  readonly #background = new Roster<Promise<void>>();
 
   constructor(options: CoreOptions) {
     this.side = options.side;
@@ -35,6 +36,10 @@ export class CoordinatorCore {
     this.records = options.records;
     this.follow = options.follow;
     for (const record of options.side.found) this.#foundAtOpen(record);
+  }
+
+  pendingOf(id: string): PendingTransaction | undefined {
+    return this.pending.find((pending) => pending.id === id);
   }
 
   get isStopping(): boolean {
@@ -48,11 +53,11 @@ export class CoordinatorCore {
   /** For what nobody waits for but `stop`; it never rejects. */
   inBackground(work: Promise<void>): void {
     this.#background.add(work);
-    void work.then(() => this.#background.delete(work));
+    void work.then(() => this.#background.remove(work));
   }
 
   async whenBackgroundDone(): Promise<void> {
-    await Promise.all(this.#background);
+    await Promise.all(this.#background.all());
   }
 
   resourceOf(manager: ResourceManager): UsedResource | undefined {
@@ -85,12 +90,12 @@ export class CoordinatorCore {
       over: this.over,
     });
     if (pending.branches.some(({ heuristic }) => heuristic !== undefined)) pending.state.move('heuristic');
-    this.pending.set(record.id, pending);
+    this.pending.add(pending);
   }
 
   /** What the last unit of a transaction leaves to be done in its database. */
   readonly over = (pending: PendingTransaction, last: SecondUnit): void => {
-    this.pending.delete(pending.id);
+    this.pending.remove(pending);
     const [branch] = pending.branches;
     if (last.kind === 'apply' && branch !== undefined) this.follow.markerApplied(branch.resource, pending.id);
     if (last.kind === 'discard' && last.abortRow !== undefined) this.follow.abortRowNoted(last.abortRow);

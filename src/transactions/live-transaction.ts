@@ -48,7 +48,7 @@ export class LiveTransaction implements DistributedTransaction, TransactionAtHan
       this.#outcome = outcome;
       resolve(outcome);
     };
-    core.live.set(id, this);
+    core.live.add(this);
   }
 
   get outcome(): Outcome | undefined {
@@ -71,7 +71,7 @@ export class LiveTransaction implements DistributedTransaction, TransactionAtHan
       throw error;
     } finally {
       // Of one whose unit has no answer nobody may conclude anything: recovery leaves its branches to the next open.
-      if (!this.state.isUnknown) this.#core.live.delete(this.id);
+      if (!this.state.isUnknown) this.#core.live.remove(this);
     }
   }
 
@@ -87,7 +87,7 @@ export class LiveTransaction implements DistributedTransaction, TransactionAtHan
     this.work.rollback();
     await this.branches.rollback();
     this.state.move('rolledBack');
-    this.#core.live.delete(this.id);
+    this.#core.live.remove(this);
     this.settled('rolledBack');
   }
 

@@ -64,7 +64,7 @@ export class OperatorActions {
   }
 
   async #perform(wish: OperatorWish, view: TransactionView): Promise<void> {
-    const pending = this.#core.pending.get(view.id);
+    const pending = this.#core.pendingOf(view.id);
     switch (wish.action) {
       case 'retry':
         return this.#retry(wish, view);

@@ -56,7 +56,8 @@ export async function recoverResource(core: CoordinatorCore, resource: UsedResou
 
 /** Operators see of everything that waits there that it was tried, and why in vain. */
 function noteUnreached(core: CoordinatorCore, resource: UsedResource, lastAnswer: string): void {
-  const branches = [...core.pending.values()]
+  const branches = core.pending
+    .all()
     .filter(({ owner }) => owner === 'recovery')
     .flatMap((pending) => pending.branches.filter((branch) => branch.resource === resource.name && branch.isOpen));
   for (const branch of [...branches, ...resource.watched.values()]) {
@@ -71,7 +72,7 @@ export function hasPending(core: CoordinatorCore, resource: UsedResource): boole
   if (resource.watched.size > 0 || resource.found.some(({ kind }) => kind === 'orphaned' || kind === 'stray'))
     return true;
   for (const row of core.records.abortRows.values()) if (row.resource === name) return true;
-  for (const pending of core.pending.values()) {
+  for (const pending of core.pending.all()) {
     const isOpen = pending.branches.some((branch) => branch.resource === name && branch.isOpen);
     if (isOpen && pending.owner === 'recovery' && pending.state.current !== 'unknown') return true;
   }
@@ -79,7 +80,7 @@ export function hasPending(core: CoordinatorCore, resource: UsedResource): boole
 }
 
 async function settleAllStaged(core: CoordinatorCore, resource: UsedResource): Promise<void> {
-  for (const pending of [...core.pending.values()]) {
+  for (const pending of core.pending.all()) {
     if (pending.owner !== 'recovery' || pending.state.current !== 'inDoubt' || !pending.uses(resource.name)) continue;
     try {
       await settleStaged(core, pending, resource);
@@ -91,7 +92,7 @@ async function settleAllStaged(core: CoordinatorCore, resource: UsedResource): P
 }
 
 async function commitDecided(core: CoordinatorCore, resource: UsedResource): Promise<void> {
-  for (const pending of [...core.pending.values()]) {
+  for (const pending of core.pending.all()) {
     if (pending.owner !== 'recovery' || pending.record.state !== 'decided') continue;
     for (const branch of pending.branches) {
       if (branch.resource !== resource.name || !branch.isOpen) continue;
@@ -123,9 +124,7 @@ async function endWatchedSessions(resource: UsedResource): Promise<void> {
 /** Where the server keeps no prepared branches there is nothing to scan, and it may lack the right for it. */
 function isScanNeeded(core: CoordinatorCore, resource: UsedResource): boolean {
   if (resource.inspection?.twoPhaseObstacle === undefined || resource.watched.size > 0) return true;
-  return [...core.pending.values()].some(
-    (pending) => pending.record.state === 'decided' && pending.uses(resource.name),
-  );
+  return core.pending.all().some((pending) => pending.record.state === 'decided' && pending.uses(resource.name));
 }
 
 async function scan(core: CoordinatorCore, resource: UsedResource, self: Witness): Promise<void> {
@@ -171,8 +170,9 @@ function classify(
 
 function standingOf(core: CoordinatorCore, resource: UsedResource, id: BranchId) {
   if (resource.watched.has(formatBranchId(id))) return 'none';
-  const pending = core.pending.get(id.transaction);
-  if (pending === undefined) return core.live.has(id.transaction) ? 'live' : 'none';
+  const pending = core.pendingOf(id.transaction);
+  if (pending === undefined)
+    return core.live.find((live) => live.id === id.transaction) === undefined ? 'none' : 'live';
   if (pending.record.state === 'staged') return 'live';
   return pending.branches.some(({ qualifier }) => qualifier === id.qualifier) ? 'decided' : 'contradicted';
 }
@@ -241,7 +241,7 @@ async function cleanLeftovers(core: CoordinatorCore, resource: UsedResource, sel
     });
     const leftovers = rows.filter(
       ({ transaction, outcome }) =>
-        outcome === 'committed' && !core.pending.has(transaction) && isBelow(transaction, self.epoch),
+        outcome === 'committed' && core.pendingOf(transaction) === undefined && isBelow(transaction, self.epoch),
     );
     if (leftovers.length > 0) await recovery.deleteMarkers(leftovers.map(({ transaction }) => transaction));
     afterId = rows.at(-1)?.transaction;

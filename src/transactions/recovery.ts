@@ -148,7 +148,7 @@ export class Recovery {
   /** Second units that are due, and the release of decisions whose branches have all ended. */
   async #writeUnits(before: Promise<void> | undefined): Promise<void> {
     await before;
-    for (const pending of [...this.#core.pending.values()]) {
+    for (const pending of this.#core.pending.all()) {
       if (pending.owner !== 'recovery') continue;
       try {
         if (pending.due !== undefined) await pending.writeDue();

@@ -92,7 +92,7 @@ export class Views {
     const views = new Map<string, ResourceView>();
     for (const resource of this.#core.resources.values()) views.set(resource.name, this.resourceView(resource));
     const named = [
-      ...[...this.#core.pending.values()].flatMap(({ branches }) => branches.map(({ resource }) => resource)),
+      ...this.#core.pending.all().flatMap(({ branches }) => branches.map(({ resource }) => resource)),
       ...this.#core.records.fences.keys(),
       ...[...this.#core.records.abortRows.values()].map(({ resource }) => resource),
     ];
@@ -120,8 +120,8 @@ export class Views {
 
   #all(): readonly TransactionView[] {
     const views = new Map<string, TransactionView>();
-    for (const pending of this.#core.pending.values()) views.set(pending.id, this.#pendingView(pending));
-    for (const live of this.#core.live.values()) if (!views.has(live.id)) views.set(live.id, this.#liveView(live));
+    for (const pending of this.#core.pending.all()) views.set(pending.id, this.#pendingView(pending));
+    for (const live of this.#core.live.all()) if (!views.has(live.id)) views.set(live.id, this.#liveView(live));
     for (const [id, found] of this.#foundById()) if (!views.has(id)) views.set(id, this.#foundView(id, found));
     return [...views.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
   }

@@ -1,4 +1,5 @@
 import type { Clock, Timer, Timers } from '../../io/io.ts';
+import { Roster } from '../../io/roster.ts';
 import { RequestTimedOut } from '../../transactions/errors.ts';
 import { shownStatement } from './shown-statement.ts';
 
@@ -21,7 +22,7 @@ import { shownStatement } from './shown-statement.ts';
 export class SessionWatch {
   readonly #options: SessionWatchOptions;
   /** Not due yet, in the order in which they were asked. */
-  readonly #young = new Set<PendingRequest>();
+  readonly #young = new Roster<PendingRequest>();
   #timer: Timer | undefined;
 
   constructor(options: SessionWatchOptions) {
@@ -39,7 +40,7 @@ export class SessionWatch {
     }
     return {
       done: () => {
-        this.#young.delete(pending);
+        this.#young.remove(pending);
         pending.done();
       },
     };
@@ -51,13 +52,13 @@ export class SessionWatch {
 
   #wakeThoseDue(): void {
     this.#timer = undefined;
-    for (const pending of this.#young) {
+    for (let pending = this.#young.first; pending !== undefined; pending = this.#young.first) {
       const remainingMs = this.#options.lookAfterMs - pending.elapsedMs;
       if (remainingMs > 0) {
         this.#arm(remainingMs);
         return;
       }
-      this.#young.delete(pending);
+      this.#young.remove(pending);
       pending.wake();
     }
   }

@@ -9,9 +9,12 @@ export function nodeIo(): Io {
 
 const nodeClock: Clock = {
   wallNowMs: () => Date.now(),
-  monotonicNowMs: () => Number(process.hrtime.bigint() / 1000n) / 1000,
+  monotonicNowMs: () => SINCE_BOOT_MS + performance.now(),
   bootId: readBootId(),
 };
+
+/** Both count by the same clock of the system, one since the machine's boot, the other since the process began. */
+const SINCE_BOOT_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();
 
 /** Linux names each boot; elsewhere there is no such name and callers fall back to wall time. */
 function readBootId(): string | undefined {

@@ -1,4 +1,4 @@
-import { invariant } from '../message/posthorn-error.ts';
+import { InvariantBroken } from '../message/posthorn-error.ts';
 
 /**
  * The states of a transaction over queues and databases, from its first branch to its end.
@@ -40,7 +40,9 @@ export class StateOfTransaction {
 
   /** The one mover. A move that is not in the table is a defect, and stops here. */
   move(to: TransactionState): void {
-    invariant(canMove(this.#current, to), `a transaction does not go from ${this.#current} to ${to}`);
+    if (!canMove(this.#current, to)) {
+      throw new InvariantBroken(`a transaction does not go from ${this.#current} to ${to}`);
+    }
     this.#current = to;
   }
 }

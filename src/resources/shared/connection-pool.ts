@@ -1,5 +1,6 @@
 import type { Timer, Timers } from '../../io/io.ts';
 import { invariant } from '../../message/posthorn-error.ts';
+import { runOutsideTransactions } from '../../transactions/ambient-transaction.ts';
 import type { PoolConnection } from './pool-connection.ts';
 
 /**
@@ -143,7 +144,8 @@ export class ConnectionPool<C extends PoolConnection> {
   async #open(): Promise<void> {
     this.#openingCount++;
     try {
-      const connection = await this.#options.open();
+      // Whoever happens to need it first is not whom its socket works for.
+      const connection = await runOutsideTransactions(() => this.#options.open());
       this.#openingCount--;
       connection.onGone(() => this.#gone(connection));
       // Who wanted it may have given up meanwhile.

@@ -1,4 +1,5 @@
 import type { Timer, Timers } from '../../io/io.ts';
+import { runOutsideTransactions } from '../../transactions/ambient-transaction.ts';
 import { within } from './deadline.ts';
 import type { PoolConnection } from './pool-connection.ts';
 
@@ -63,7 +64,7 @@ export class SpareConnection<C extends PoolConnection> {
   async #open(turn: { readonly isOver: boolean }): Promise<C> {
     let connection = this.#connection;
     if (connection?.isUsable !== true) {
-      connection = await this.#options.open();
+      connection = await runOutsideTransactions(() => this.#options.open());
       if (turn.isOver) {
         void connection.close();
         throw this.#options.tooLate('a connection', 0);

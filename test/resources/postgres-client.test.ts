@@ -2,43 +2,18 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, type TestContext, test } from 'node:test';
 import pg, { type PoolClient } from 'pg';
-import { nodeIo } from '../../src/io/node-io.ts';
 import { BranchConnection } from '../../src/resources/postgres/branch-connection.ts';
 import { BranchOpening } from '../../src/resources/postgres/branch-opening.ts';
-import { openPostgres } from '../../src/resources/postgres/postgres-connection.ts';
-import { resolvePostgresOptions } from '../../src/resources/postgres/postgres-options.ts';
 import { postgresResource } from '../../src/resources/postgres/postgres-resource.ts';
 import { StatementWatch } from '../../src/resources/postgres/statement-watch.ts';
-import { ConnectionPool } from '../../src/resources/shared/connection-pool.ts';
-import { SessionWatch } from '../../src/resources/shared/session-watch.ts';
 import { runInTransaction } from '../../src/transactions/ambient-transaction.ts';
-import type { Branch } from '../../src/transactions/resource-manager.ts';
-import { REQUESTS } from '../support/both-databases.ts';
-import { requirePostgres } from '../support/test-databases.ts';
-import { type MadeOptions, ResourceStory } from './resource-story.ts';
+import { branchDoors, commit, postgresStory } from './postgres-story.ts';
 
-async function setup(t: TestContext, options: Omit<MadeOptions, 'name' | 'connectionString'> = {}) {
-  const story = await ResourceStory.make(
-    t,
-    {
-      title: 'PostgreSQL',
-      requireServer: requirePostgres,
-      make: (made) => postgresResource(made).resourceManager,
-      query: async (client, sql) => (await (client as PoolClient).query(sql)).rows,
-      byHand: [],
-      sleep: (seconds) => `select pg_sleep(${seconds})`,
-      wire: REQUESTS.postgres,
-    },
-    options,
-  );
+async function setup(t: TestContext, options: Parameters<typeof postgresStory>[1] = {}) {
+  const story = await postgresStory(t, options);
   if (story === undefined) return undefined;
   const branch = await story.begin();
   return { story, branch, db: branch.client as PoolClient };
-}
-
-async function commit(branch: Branch): Promise<void> {
-  assert.deepEqual(await branch.end(), { hasWritten: true });
-  assert.deepEqual(await branch.commitWithMarker(), { kind: 'committed' });
 }
 
 describe('the enlisted client of PostgreSQL', () => {
@@ -224,19 +199,8 @@ describe('the enlisted client of PostgreSQL', () => {
     test(`a transaction that was ended unseen is found out ${how}`, async (t) => {
       const { story } = (await setup(t)) ?? {};
       if (story === undefined) return;
-      const settings = resolvePostgresOptions({ name: 'orders', connectionString: story.database.directUrl });
-      const { clock, timers } = nodeIo();
-      const pool = new ConnectionPool({
-        connectionCountMax: 1,
-        idleMsMax: 1000,
-        timers,
-        open: () => openPostgres({ settings, statementTimeoutMs: 1000 }),
-        busy: () => new Error('busy'),
-      });
-      const look = async (): Promise<'running'> => 'running';
-      const watch = new SessionWatch({ resource: 'orders', clock, timers, lookAfterMs: 3000, look });
-      const connection = await BranchConnection.take({ idleMsMax: 60_000 }, { pool, watch });
-      t.after(() => connection.destroy());
+      const doors = branchDoors(t, story);
+      const connection = await BranchConnection.take({ idleMsMax: 60_000 }, doors);
       const begin = {
         statements: [{ text: 'begin' }],
         within: <R>(answer: Promise<R>) => answer,
@@ -244,7 +208,7 @@ describe('the enlisted client of PostgreSQL', () => {
       };
       const opening = new BranchOpening(connection, begin);
       await opening.whenOpen();
-      const statements = new StatementWatch(connection, opening, { settings, watch });
+      const statements = new StatementWatch(connection, opening, doors);
       // As a statement would that passed for something else.
       await connection.current.client.query(sql);
       assert.throws(() => statements.end(), { code: 'STATEMENT_REFUSED' });

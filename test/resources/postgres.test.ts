@@ -1,14 +1,8 @@
-import type { PoolClient } from 'pg';
-import { postgresResource } from '../../src/resources/postgres/postgres-resource.ts';
-import { REQUESTS } from '../support/both-databases.ts';
-import { requirePostgres } from '../support/test-databases.ts';
+import { POSTGRES } from './postgres-story.ts';
 import { resourceConformance } from './resource-conformance.ts';
 
 resourceConformance({
-  title: 'PostgreSQL',
-  requireServer: requirePostgres,
-  make: (options) => postgresResource(options).resourceManager,
-  query: async (client, sql) => (await (client as PoolClient).query(sql)).rows,
+  ...POSTGRES,
   byHand: [
     'commit',
     'rollback',
@@ -25,6 +19,4 @@ resourceConformance({
     "set local posthorn.transaction = ''",
     'reset all',
   ],
-  sleep: (seconds) => `select pg_sleep(${seconds})`,
-  wire: REQUESTS.postgres,
 });

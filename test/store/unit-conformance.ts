@@ -93,6 +93,54 @@ export function testUnits(name: string, fixture: StoreFixture): void {
       assert.deepEqual(await bodiesOf(store, 1), ['300']);
     });
 
+    test('S1, S4: a unit that can wait is written by itself, and a read after its answer finds it', async (t) => {
+      const { store } = await fixture.setup(t);
+      for (const bodies of [['1'], ['1', '2'], ['1', '2', '3']]) {
+        const position = bodies.length;
+        await store.commit({ operations: [put(1, position, String(position))], canWait: true });
+        assert.deepEqual(await bodiesOf(store, 1), bodies);
+      }
+    });
+
+    test('S3: a unit that can wait keeps its place among those that cannot, and is answered in it', async (t) => {
+      const { store } = await fixture.setup(t);
+      const answered: number[] = [];
+      const commits: Promise<unknown>[] = [];
+      for (let step = 1; step <= 300; step++) {
+        const takeLast: Operation[] = step === 1 ? [] : [{ kind: 'remove', place: 1, position: step - 1 }];
+        const unit = { operations: [...takeLast, put(1, step, String(step))], canWait: step % 4 !== 0 };
+        commits.push(store.commit(unit).then(() => answered.push(step)));
+        if (step % 70 === 0) await commits.at(-1);
+      }
+      await Promise.all(commits);
+      assert.deepEqual(
+        answered,
+        commits.map((_, index) => index + 1),
+      );
+      assert.deepEqual(await bodiesOf(store, 1), ['300']);
+    });
+
+    test('S2: a unit that can wait and contradicts what is stored is refused alone', async (t) => {
+      const { store } = await fixture.setup(t);
+      const before = store.commit({ operations: [put(1, 1, 'before')], canWait: true });
+      const refused = store.commit({ operations: [put(1, 2, 'half'), put(1, 1, 'twice')], canWait: true });
+      const behind = store.commit({ operations: [put(1, 3, 'behind')] });
+      await assert.rejects(refused, withCode('UNIT_CONTRADICTS_STORE'));
+      await Promise.all([before, behind]);
+      assert.deepEqual(await bodiesOf(store, 1), ['before', 'behind']);
+    });
+
+    test('closing writes the units that can wait, and resolves them', async (t) => {
+      const { store, directory } = await fixture.setup(t);
+      const commits = [1, 2].map((position) =>
+        store.commit({ operations: [put(1, position, String(position))], canWait: true }),
+      );
+      await Promise.all([store.close(), ...commits]);
+      const again = await fixture.open(directory);
+      t.after(() => again.close());
+      assert.deepEqual(await bodiesOf(again, 1), ['1', '2']);
+    });
+
     test('S5: a read is delivered before the answer of any unit that was not yet in it', async (t) => {
       const { store } = await fixture.setup(t);
       let answered = 0;
@@ -127,9 +175,10 @@ export function testUnits(name: string, fixture: StoreFixture): void {
       const { store } = await fixture.setup(t);
       const order: string[] = [];
       const first = store.commit({ operations: [put(1, 1, 'x')] }).then(() => order.push('unit'));
-      const second = store.commit({ operations: [] }).then(() => order.push('empty'));
-      await Promise.all([first, second]);
-      assert.deepEqual(order, ['unit', 'empty']);
+      const second = store.commit({ operations: [put(1, 2, 'x')], canWait: true }).then(() => order.push('waiting'));
+      const third = store.commit({ operations: [] }).then(() => order.push('empty'));
+      await Promise.all([first, second, third]);
+      assert.deepEqual(order, ['unit', 'waiting', 'empty']);
     });
 
     test('the arrays of a message are copied before commit returns', async (t) => {

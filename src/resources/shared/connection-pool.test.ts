@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { SimulatedIo } from '../../testing/simulated-io.ts';
+import { currentTransaction, runInTransaction } from '../../transactions/ambient-transaction.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import type { PoolConnection } from './pool-connection.ts';
 
@@ -116,6 +117,32 @@ describe('a pool of connections', () => {
     const [first, second] = [acquire(), acquire()];
     await assert.rejects(first, /refused/);
     assert.equal((await second).number, 1);
+  });
+
+  test('opens outside of any transaction, for whomever it is', async () => {
+    const { clock, timers } = new SimulatedIo();
+    const seen: unknown[] = [];
+    const pool = new ConnectionPool<FakeConnection>({
+      connectionCountMax: 1,
+      idleMsMax: 30_000,
+      timers,
+      open: async () => {
+        seen.push(currentTransaction());
+        await undefined;
+        seen.push(currentTransaction());
+        return new FakeConnection(clock.monotonicNowMs());
+      },
+      busy: () => new Error('busy'),
+    });
+    const transaction = { enlist: async () => assert.fail('nothing is enlisted') };
+    await runInTransaction(transaction, async () => {
+      const first = await pool.acquire({ timeoutMs: 5000 });
+      const next = pool.acquire({ timeoutMs: 5000 });
+      pool.discard(first);
+      await next;
+      assert.equal(currentTransaction(), transaction, 'the caller is where it was');
+    });
+    assert.deepEqual(seen, [undefined, undefined, undefined, undefined]);
   });
 
   test('a discarded connection is cut, and makes room', async () => {

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import type { PoolClient } from 'pg';
+import { commit, postgresStory } from './postgres-story.ts';
+import type { ResourceStory } from './resource-story.ts';
+
+const INSERT = 'insert into effects (number) values ($1)';
+const INSERTS = /insert into effects/;
+
+/** The pool has one place, and in it a connection that was used a moment ago. */
+async function setup(t: TestContext): Promise<ResourceStory | undefined> {
+  const story = await postgresStory(t, { poolSize: 1 });
+  if (story === undefined) return undefined;
+  await (await story.begin()).rollback();
+  return story;
+}
+
+describe('a connection to PostgreSQL that breaks before BEGIN is answered', () => {
+  for (const lost of ['request', 'answer'] as const) {
+    test(`is replaced when it was used before, and the first statement is there once; lost: the ${lost}`, async (t) => {
+      const story = await setup(t);
+      if (story === undefined) return;
+      const branch = await story.begin();
+      const { session } = branch;
+      const caught = story.database.proxy.trap(INSERTS, lost);
+      const asked = (branch.client as PoolClient).query(INSERT, [1]);
+      const second = (branch.client as PoolClient).query(INSERT, [2]);
+      const { link, answered } = await caught;
+      if (lost === 'answer') await answered;
+      link.closeClient();
+      assert.equal((await asked).rowCount, 1);
+      assert.equal((await second).rowCount, 1);
+      assert.notEqual(branch.session, session);
+      link.letGo();
+      await commit(branch);
+      await story.resource.recovery.endSession(session);
+      assert.deepEqual(await story.database.numbers(), [1, 2]);
+    });
+  }
+
+  test('is replaced once: what breaks then is told, and nothing is there', async (t) => {
+    const story = await setup(t);
+    if (story === undefined) return;
+    const branch = await story.begin();
+    const db = branch.client as PoolClient;
+    const caught = story.database.proxy.trap(INSERTS, 'request');
+    const told = Promise.allSettled([db.query(INSERT, [1]), db.query(INSERT, [2])]);
+    (await caught).link.cut();
+    const again = await Promise.race([story.database.proxy.trap(INSERTS, 'request'), told]);
+    assert.ok('link' in again, 'it was asked once more');
+    again.link.cut();
+    assert.deepEqual(
+      (await told).map(({ status }) => status),
+      ['rejected', 'rejected'],
+    );
+    await assert.rejects(branch.end(), { code: 'BRANCH_DOOMED' });
+    await branch.rollback();
+    await commit(await writing(story, 3));
+    assert.deepEqual(await story.database.numbers(), [3]);
+  });
+
+  test('is told when it is a new one', async (t) => {
+    const story = await postgresStory(t, { poolSize: 1 });
+    if (story === undefined) return;
+    const branch = await story.begin();
+    const caught = story.database.proxy.trap(INSERTS, 'request');
+    const told = assert.rejects((branch.client as PoolClient).query(INSERT, [1]));
+    (await caught).link.cut();
+    await told;
+    await assert.rejects(branch.end(), { code: 'BRANCH_DOOMED' });
+    await branch.rollback();
+    assert.deepEqual(await story.database.numbers(), []);
+  });
+
+  test('is not replaced once BEGIN was answered', async (t) => {
+    const story = await setup(t);
+    if (story === undefined) return;
+    const branch = await writing(story, 1);
+    const caught = story.database.proxy.trap(INSERTS, 'request');
+    const told = assert.rejects((branch.client as PoolClient).query(INSERT, [2]));
+    (await caught).link.cut();
+    await told;
+    await assert.rejects(branch.end(), { code: 'BRANCH_DOOMED' });
+    await branch.rollback();
+    assert.deepEqual(await story.database.numbers(), []);
+  });
+});
+
+async function writing(story: ResourceStory, number: number) {
+  const branch = await story.begin();
+  await (branch.client as PoolClient).query(INSERT, [number]);
+  return branch;
+}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import type { PoolClient } from 'pg';
-import { commit, postgresStory } from './postgres-story.ts';
+import { beginOn, branchDoors, commit, postgresStory } from './postgres-story.ts';
 import type { ResourceStory } from './resource-story.ts';
 
 const INSERT = 'insert into effects (number) values ($1)';
@@ -81,6 +81,61 @@ describe('a connection to PostgreSQL that breaks before BEGIN is answered', () =
     (await caught).link.cut();
     await told;
     await assert.rejects(branch.end(), { code: 'BRANCH_DOOMED' });
+    await branch.rollback();
+    assert.deepEqual(await story.database.numbers(), []);
+  });
+
+  test('is not replaced any more when the branch is over: nothing is begun, and the place is free', async (t) => {
+    const story = await postgresStory(t);
+    if (story === undefined) return;
+    const doors = branchDoors(t, story);
+    await (await beginOn(story, doors)).branch.rollback();
+    const { branch, db } = await beginOn(story, doors);
+    const { proxy } = story.database;
+    const caught = proxy.trap(INSERTS, 'request');
+    const told = assert.rejects(db.query(INSERT, [1]));
+    const { link } = await caught;
+    const login = proxy.trap(/posthorn orders/, 'answer');
+    link.cut();
+    const replacing = await login;
+    await assert.rejects(branch.end(), { code: 'STATEMENT_STILL_RUNNING' });
+    await branch.rollback();
+    replacing.link.letGo();
+    await told;
+    const next = await doors.pool.acquire({ timeoutMs: 3000 });
+    assert.equal(next.transactionStatus, 'I');
+    assert.deepEqual(await next.rows('select number from effects'), []);
+  });
+
+  test('takes along who listens to its client', async (t) => {
+    const story = await setup(t);
+    if (story === undefined) return;
+    const branch = await story.begin();
+    const db = branch.client as PoolClient;
+    const notices: unknown[] = [];
+    db.on('notice', ({ message }) => notices.push(message));
+    const caught = story.database.proxy.trap(INSERTS, 'request');
+    const asked = db.query(INSERT, [1]);
+    (await caught).link.cut();
+    await asked;
+    await db.query("do $$ begin raise notice 'heard'; end $$");
+    await branch.rollback();
+    assert.deepEqual(notices, ['heard']);
+  });
+
+  test('leaves the second attempt watched as the first one was', { timeout: 10_000 }, async (t) => {
+    const story = await postgresStory(t);
+    if (story === undefined) return;
+    const doors = branchDoors(t, story, { lookAfterMs: 500, look: async () => 'absent' });
+    await (await beginOn(story, doors)).branch.rollback();
+    const { branch, db } = await beginOn(story, doors);
+    const { proxy } = story.database;
+    const caught = proxy.trap(INSERTS, 'answer');
+    const told = assert.rejects(db.query(INSERT, [1]), { code: 'REQUEST_TIMED_OUT' });
+    await caught;
+    // Where nothing is asked a second time, the first silence is told.
+    await Promise.race([proxy.trap(INSERTS, 'answer'), told]);
+    await told;
     await branch.rollback();
     assert.deepEqual(await story.database.numbers(), []);
   });

@@ -78,6 +78,22 @@ describe('the first statement of a branch on PostgreSQL', () => {
     assert.deepEqual(await story.database.numbers(), [1, 1]);
   });
 
+  test('is followed by the others in the order in which they were asked', async (t) => {
+    const story = await postgresStory(t);
+    if (story === undefined) return;
+    const branch = await story.begin();
+    const db = branch.client as PoolClient;
+    const order: string[] = [];
+    const ask = (name: string) => db.query('select $1 as name', [name]);
+    const note = ({ rows: [row] }: QueryResult) => void order.push(row?.name);
+    const first = ask('first');
+    const second = ask('second').then(note);
+    note(await first);
+    await Promise.all([second, ask('third').then(note)]);
+    assert.deepEqual(order, ['first', 'second', 'third']);
+    await branch.rollback();
+  });
+
   for (const [what, sql, code] of [
     ['that cannot be read', 'insert intoo effects (number) values ($1)', '42601'],
     ['that contradicts what is stored', INSERT, '23505'],
@@ -238,6 +254,7 @@ describe('a session of PostgreSQL that is made to forget its statements', () => 
 
   for (const [ending, end] of [
     ['commits or refuses', (branch: Branch) => branch.commitWithMarker().then(({ kind }) => kind)],
+    ['rolls back', (branch: Branch) => branch.rollback().then(() => 'refused')],
   ] as const) {
     test(`${ending} where the server does not tell, and commits the next one`, async (t) => {
       const story = await postgresStory(t, { poolSize: 1 });

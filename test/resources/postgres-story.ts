@@ -9,7 +9,7 @@ import { type PostgresSettings, resolvePostgresOptions } from '../../src/resourc
 import { postgresResource } from '../../src/resources/postgres/postgres-resource.ts';
 import { PostgresTables } from '../../src/resources/postgres/postgres-tables.ts';
 import { ConnectionPool } from '../../src/resources/shared/connection-pool.ts';
-import { SessionWatch } from '../../src/resources/shared/session-watch.ts';
+import { SessionWatch, type SessionWatchOptions } from '../../src/resources/shared/session-watch.ts';
 import type { Branch } from '../../src/transactions/resource-manager.ts';
 import { REQUESTS } from '../support/both-databases.ts';
 import { requirePostgres } from '../support/test-databases.ts';
@@ -40,7 +40,8 @@ export async function commit(branch: Branch): Promise<void> {
 }
 
 /** What a branch stands on, put together by hand, so that its connections can be looked at; with one place in the pool. */
-export function branchDoors(t: TestContext, story: ResourceStory, { statementErrors }: DoorOptions = {}) {
+export function branchDoors(t: TestContext, story: ResourceStory, doorOptions: DoorOptions = {}) {
+  const { statementErrors, lookAfterMs = 3000, look = async () => 'running' } = doorOptions;
   const options = { name: 'orders', connectionString: story.database.url };
   const settings = resolvePostgresOptions(statementErrors === undefined ? options : { ...options, statementErrors });
   const { clock, timers } = nodeIo();
@@ -59,13 +60,12 @@ export function branchDoors(t: TestContext, story: ResourceStory, { statementErr
   t.after(() => {
     for (const connection of opened) connection.destroy();
   });
-  const look = async (): Promise<'running'> => 'running';
-  const watch = new SessionWatch({ resource: 'orders', clock, timers, lookAfterMs: 3000, look });
+  const watch = new SessionWatch({ resource: 'orders', clock, timers, lookAfterMs, look });
   const doors: ConnectionDoors & { readonly settings: PostgresSettings } = { pool, watch, settings };
   return { ...doors, opened };
 }
 
-type DoorOptions = Pick<MadeOptions, 'statementErrors'>;
+type DoorOptions = Pick<MadeOptions, 'statementErrors'> & Partial<Pick<SessionWatchOptions, 'lookAfterMs' | 'look'>>;
 
 export type TestBranchDoors = ReturnType<typeof branchDoors>;
 

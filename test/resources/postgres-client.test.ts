@@ -207,7 +207,7 @@ describe('the enlisted client of PostgreSQL', () => {
         failed: assert.ifError,
       };
       const opening = new BranchOpening(connection, begin);
-      await opening.whenOpen();
+      await new Promise<void>((send, refuse) => opening.whenOpen({ send, refuse }));
       const statements = new StatementWatch(connection, opening, doors);
       // As a statement would that passed for something else.
       await connection.current.client.query(sql);

@@ -65,6 +65,17 @@ describe('the first statement of a branch on PostgreSQL', () => {
     });
   }
 
+  test('may be empty, and what follows it is in the transaction', async (t) => {
+    const story = await postgresStory(t, { poolSize: 1 });
+    if (story === undefined) return;
+    const branch = await story.begin();
+    const db = branch.client as PoolClient;
+    await db.query('', [1]);
+    await db.query(INSERT, [1]);
+    await branch.rollback();
+    assert.deepEqual(await story.database.numbers(), []);
+  });
+
   test('leaves what the caller gave as it was, so that it can be asked again', async (t) => {
     const story = await postgresStory(t);
     if (story === undefined) return;

@@ -3,21 +3,25 @@ import type { BranchRequest } from '../../transactions/resource-manager.ts';
 import type { ConnectionPool } from '../shared/connection-pool.ts';
 import type { SessionWatch, WatchedConnection } from '../shared/session-watch.ts';
 import { sqlState } from './answers.ts';
-import type { PostgresConnection } from './postgres-connection.ts';
+import { FORGOTTEN_STATEMENT, type PostgresConnection } from './postgres-connection.ts';
 
 /**
- * The connection of one branch: until BEGIN is answered another one may take its place.
+ * The connection of one branch, from its acquisition until it is given back or cut; until BEGIN is answered another one may
+ * take its place.
  *
  * A connection that was used before may have died since, and whoever writes to it is told late. When it breaks before BEGIN is
  * answered, nothing was begun that could end in anything but a rollback; the idle ones, which died with it, are closed, and
- * the branch goes on with a new one. Once: what breaks then is told.
+ * the branch goes on with a new one. Once: what breaks then is told. A branch that is over meanwhile goes on with none.
  */
 export class BranchConnection implements WatchedConnection {
   readonly #request: ConnectionRequest;
   readonly #doors: ConnectionDoors;
   #current: PostgresConnection;
   #mayBeDead: boolean;
+  #mayHaveForgotten = true;
+  #isOver = false;
   #tagListener: ((tag: string) => void) | undefined;
+  #replacedListener: (() => void) | undefined;
 
   private constructor(request: ConnectionRequest, doors: ConnectionDoors, taken: Taken) {
     this.#request = request;
@@ -40,16 +44,48 @@ export class BranchConnection implements WatchedConnection {
     return this.#mayBeDead && nodeIo().clock.monotonicNowMs() - this.#current.heardMs > FRESH_MS;
   }
 
-  /** Before BEGIN was answered. True when `error` says that the connection was dead, and another one is there now. */
-  async replace(error: unknown): Promise<boolean> {
-    if (!this.#mayBeDead || sqlState(error) !== undefined) return false;
+  /**
+   * BEGIN was refused or lost. True when it is worth another try: the session had forgotten the statements that it kept, or the
+   * connection was dead, and another one is there now.
+   *
+   * @throws what opening another one met
+   */
+  async canTryAgain(error: unknown): Promise<boolean> {
+    if (sqlState(error) === FORGOTTEN_STATEMENT && this.#mayHaveForgotten) {
+      this.#mayHaveForgotten = false;
+      return true;
+    }
+    if (!this.#mayBeDead || sqlState(error) !== undefined || this.#isOver) return false;
     this.#mayBeDead = false;
     const { pool } = this.#doors;
     pool.discard(this.#current);
     await pool.closeIdle();
-    this.#current = (await take(this.#request, this.#doors)).connection;
-    this.#current.onTag = this.#tagListener;
+    const { connection } = await take(this.#request, this.#doors);
+    if (this.#isOver) {
+      pool.release(connection);
+      return false;
+    }
+    this.#current = connection;
+    connection.onTag = this.#tagListener;
+    this.#replacedListener?.();
     return true;
+  }
+
+  /** Calls `listener` when another one has taken the place of `current`. */
+  onReplaced(listener: () => void): void {
+    this.#replacedListener = listener;
+  }
+
+  /** Nothing of the branch is on it any more. */
+  release(): void {
+    this.#isOver = true;
+    this.#doors.pool.release(this.#current);
+  }
+
+  /** There is doubt about it. */
+  discard(): void {
+    this.#isOver = true;
+    this.#doors.pool.discard(this.#current);
   }
 
   /** Hears the tags of statements that are not our own, on whichever connection it is by then. */

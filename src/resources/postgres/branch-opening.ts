@@ -1,3 +1,4 @@
+import { isPosthornError } from '../../message/posthorn-error.ts';
 import { asError } from '../../transactions/as-error.ts';
 import type { BranchConnection } from './branch-connection.ts';
 import type { DriverQuery, OwnStatement } from './round-trip.ts';
@@ -7,7 +8,7 @@ import type { DriverQuery, OwnStatement } from './round-trip.ts';
  *
  *     closed ──a statement with parameters, sent along──▶ opening ──BEGIN answered──▶ open
  *        └──────────any other: BEGIN first─────────────────▲  │└──refused, lost──▶ failed
- *                                                           └──┘ the connection was dead before: once more, on another
+ *                                                           └──┘ once more, when the connection was dead before
  *
  * Invariants
  * - Nothing more is sent while it is `opening`, nor after it has `failed`: a statement that runs where no transaction was begun
@@ -18,7 +19,8 @@ export class BranchOpening {
   readonly #connection: BranchConnection;
   readonly #options: OpeningOptions;
   #state: 'closed' | 'opening' | 'open' | 'failed' = 'closed';
-  #opening: Promise<void> | undefined;
+  /** In the order in which they were asked. */
+  readonly #waiting: Waiting[] = [];
 
   constructor(connection: BranchConnection, options: OpeningOptions) {
     this.#connection = connection;
@@ -35,34 +37,39 @@ export class BranchOpening {
 
   /** Sends `query` behind BEGIN; only while it is closed. The query hears of its own end itself. */
   openWith(query: DriverQuery): void {
-    this.#opening = this.#open(query);
-    // Who waits for it hears of it, and the query in any case.
-    this.#opening.catch((error: unknown) => query.handleError(asError(error), undefined));
+    this.#waiting.push({ send: () => undefined, refuse: (error) => query.handleError(error, undefined) });
+    void this.#open(query);
   }
 
-  /** @throws what the server said to BEGIN, or the connection */
-  whenOpen(): Promise<void> {
-    this.#opening ??= this.#open(undefined);
-    return this.#opening;
+  /** Calls `send` when it is open, in the order in which this was asked; or `refuse` with what was said to BEGIN. */
+  whenOpen(waiting: Waiting): void {
+    this.#waiting.push(waiting);
+    if (this.#state === 'closed') void this.#open(undefined);
   }
 
   async #open(query: DriverQuery | undefined): Promise<void> {
     this.#state = 'opening';
     try {
       await this.#begin(query);
-      this.#state = 'open';
-    } catch (error) {
+    } catch (thrown) {
+      const error = asError(thrown);
       this.#state = 'failed';
-      this.#options.failed(asError(error));
-      throw error;
+      this.#options.failed(error);
+      for (const { refuse } of this.#waiting.splice(0)) refuse(error);
+      return;
     }
+    // Before anybody else is: what waits was asked earlier.
+    this.#state = 'open';
+    for (const { send } of this.#waiting.splice(0)) send();
   }
 
   async #begin(query: DriverQuery | undefined): Promise<void> {
     try {
       await this.#send(query);
     } catch (error) {
-      if (!(await this.#connection.replace(error))) throw error;
+      // A statement has one watch, for all its tries: when that gave up, nothing would watch another.
+      const isGivenUp = query !== undefined && isPosthornError(error, 'REQUEST_TIMED_OUT');
+      if (isGivenUp || !(await this.#connection.canTryAgain(error))) throw error;
       await this.#send(query);
     }
   }
@@ -72,6 +79,12 @@ export class BranchOpening {
     const answer = this.#connection.current.together(statements, query);
     return query === undefined ? within(answer) : answer;
   }
+}
+
+/** One of the two is called, once. */
+export interface Waiting {
+  send(): void;
+  refuse(error: Error): void;
 }
 
 export interface OpeningOptions {

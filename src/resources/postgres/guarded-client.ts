@@ -1,5 +1,6 @@
 import type { PoolClient, Submittable } from 'pg';
 import { nodeIo } from '../../io/node-io.ts';
+import { asError } from '../../transactions/as-error.ts';
 import type { RunningStatement } from '../shared/branch-guard.ts';
 import type { BranchConnection } from './branch-connection.ts';
 import type { BranchOpening } from './branch-opening.ts';
@@ -15,6 +16,7 @@ export function guardClient(connection: BranchConnection, gate: StatementGate, o
   const queries = new GuardedQueries(client, gate, opening);
   const listeners = new BorrowedListeners(client);
   gate.onOver(() => listeners.removeAll());
+  connection.onReplaced(() => listeners.move());
   const guarded: PoolClient = new Proxy(client(), {
     get: (_, property) => {
       const target = client();
@@ -123,8 +125,11 @@ class GuardedQueries {
 
   #answer(config: unknown, values: unknown): Promise<unknown> {
     if (this.#opening.isOpen) return this.#send(config, values) as Promise<unknown>;
-    if (!this.#opensWith(config, values)) return this.#opening.whenOpen().then(() => this.#send(config, values));
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    if (!this.#opensWith(config, values)) {
+      this.#whenOpen(() => resolve(this.#send(config, values)), reject);
+      return promise;
+    }
     this.#openWith(config, values, (error, result) => (error ? reject(error) : resolve(result)));
     return promise.catch((error: Error) => {
       // As the driver does: a stack that leads back to who asked, and not to the socket.
@@ -138,15 +143,10 @@ class GuardedQueries {
       statement.done(error ?? undefined);
       callback(error, result);
     };
-    // The driver would write what it is given into the caller's own object.
-    const own = typeof config === 'object' && config !== null ? Object.create(config, { callback: OWN }) : config;
+    const own = ownCopy(config, values);
     if (this.#opening.isOpen) return this.#send(own, values, heard);
     if (this.#opensWith(config, values)) this.#openWith(own, values, heard);
-    else
-      this.#opening
-        .whenOpen()
-        .then(() => this.#send(own, values, heard))
-        .catch(heard);
+    else this.#whenOpen(() => this.#send(own, values, heard), heard);
     return undefined;
   }
 
@@ -162,26 +162,38 @@ class GuardedQueries {
       return handleReadyForQuery.call(config, ...given);
     };
     if (this.#opening.isOpen) return this.#send(config, callback);
-    this.#opening
-      .whenOpen()
-      .then(() => this.#send(config, callback))
-      .catch((error: Error) => config.handleError(error));
+    this.#whenOpen(
+      () => this.#send(config, callback),
+      (error) => config.handleError(error),
+    );
     return config;
+  }
+
+  #whenOpen(send: () => void, refuse: (error: Error) => void): void {
+    const tryToSend = (): void => {
+      try {
+        send();
+      } catch (error) {
+        // The driver refused the arguments.
+        refuse(asError(error));
+      }
+    };
+    this.#opening.whenOpen({ send: tryToSend, refuse });
   }
 
   /** Statements with parameters and nothing else: what the driver sends by the extended protocol, and has checked. */
   #opensWith(config: unknown, values: unknown): boolean {
     if (!this.#opening.isClosed) return false;
-    if (typeof config === 'string') return isFilled(values);
+    if (typeof config === 'string') return isText(config) && isFilled(values);
     if (typeof config !== 'object' || config === null) return false;
     const { text, values: own, name, rows, portal, query_timeout: timeout } = config as DriverConfig;
     const isPlain = !name && rows === undefined && portal === undefined && timeout === undefined;
-    return isPlain && typeof text === 'string' && isFilled(values ?? own);
+    return isPlain && isText(text) && isFilled(values ?? own);
   }
 
   #openWith(config: unknown, values: unknown, callback: Callback): void {
     const { Query } = this.#client().constructor as unknown as { readonly Query: DriverQueryClass };
-    this.#opening.openWith(new Query(config, values, callback));
+    this.#opening.openWith(new Query(ownCopy(config, values), values, callback));
   }
 
   #send(...given: readonly unknown[]): unknown {
@@ -201,6 +213,16 @@ interface DriverConfig {
 }
 
 type DriverQueryClass = new (config: unknown, values: unknown, callback: Callback) => DriverQuery;
+
+/** The driver would write what it is given into the caller's own object. */
+function ownCopy(config: unknown, values: unknown): unknown {
+  if (typeof config !== 'object' || config === null) return config;
+  return Object.create(config, values === undefined ? { callback: OWN } : { callback: OWN, values: OWN });
+}
+
+function isText(text: unknown): boolean {
+  return typeof text === 'string' && text !== '';
+}
 
 function isFilled(values: unknown): boolean {
   return Array.isArray(values) && values.length > 0;
@@ -252,7 +274,7 @@ function notSent(config: unknown, callback: Callback | undefined, error: Error):
 /** What handlers listen to on a client ends with their branch: the connection goes to somebody else. */
 class BorrowedListeners {
   readonly #client: () => PoolClient;
-  readonly #added: { readonly client: PoolClient; readonly event: string; readonly listener: () => void }[] = [];
+  readonly #added: BorrowedListener[] = [];
 
   constructor(client: () => PoolClient) {
     this.#client = client;
@@ -261,7 +283,8 @@ class BorrowedListeners {
   method(name: string, self: () => PoolClient): (event: string, listener: () => void) => PoolClient {
     return (event, listener) => {
       const client = this.#client();
-      if (name !== 'off' && name !== 'removeListener') this.#added.push({ client, event, listener });
+      if (name === 'off' || name === 'removeListener') this.#forget(event, listener);
+      else this.#added.push({ client, name, event, listener });
       Reflect.apply(Reflect.get(client, name), client, [event, listener]);
       return self();
     };
@@ -270,4 +293,24 @@ class BorrowedListeners {
   removeAll(): void {
     for (const { client, event, listener } of this.#added.splice(0)) client.removeListener(event, listener);
   }
+
+  /** To the client that has taken the other's place. */
+  move(): void {
+    const moved = [...this.#added];
+    this.removeAll();
+    for (const { name, event, listener } of moved) this.method(name, this.#client)(event, listener);
+  }
+
+  #forget(event: string, listener: () => void): void {
+    const index = this.#added.findLastIndex((added) => added.event === event && added.listener === listener);
+    if (index >= 0) this.#added.splice(index, 1);
+  }
+}
+
+interface BorrowedListener {
+  readonly client: PoolClient;
+  /** 'on', 'once', … */
+  readonly name: string;
+  readonly event: string;
+  readonly listener: () => void;
 }

@@ -66,7 +66,7 @@ export class PostgresBranch implements Branch {
 
   /** Asks for BEGIN now. @throws what the server said, or the connection */
   begin(): Promise<void> {
-    return this.#opening.whenOpen();
+    return new Promise((resolve, reject) => this.#opening.whenOpen({ send: resolve, refuse: reject }));
   }
 
   async end(): Promise<{ readonly hasWritten: boolean }> {
@@ -197,14 +197,13 @@ export class PostgresBranch implements Branch {
 
   #giveBack(): void {
     this.#over();
-    const { pool } = this.#doors;
     if (this.#statements.hasChangedSession) void this.#connection.current.close();
-    pool.release(this.#connection.current);
+    this.#connection.release();
   }
 
   #cut(): void {
     this.#over();
-    this.#doors.pool.discard(this.#connection.current);
+    this.#connection.discard();
   }
 
   #over(): void {

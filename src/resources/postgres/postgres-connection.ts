@@ -91,7 +91,7 @@ export class PostgresConnection implements PoolConnection {
   together(own: readonly OwnStatement[], last?: DriverQuery): Promise<RoundTripAnswer> {
     return new Promise((resolve, reject) => {
       const ownFailed = (error: Error): void => {
-        if (sqlState(error) === UNKNOWN_STATEMENT) this.#kept.clear();
+        if (sqlState(error) === FORGOTTEN_STATEMENT) this.#kept.clear();
         reject(error);
       };
       this.client.query(new RoundTrip(this.#roundTrips, own, { ownDone: resolve, ownFailed }, last));
@@ -163,7 +163,7 @@ export class PostgresConnection implements PoolConnection {
 /** Commands after which a session knows no statement any more that it kept. */
 const FORGETTING: ReadonlySet<string> = new Set(['DEALLOCATE ALL', 'DISCARD ALL']);
 /** invalid_sql_statement_name: somebody made the session forget, in a way that no tag told. */
-const UNKNOWN_STATEMENT = '26000';
+export const FORGOTTEN_STATEMENT = '26000';
 
 /** The server tells of some settings whenever they change, by whatever means. */
 interface ParameterStatus {

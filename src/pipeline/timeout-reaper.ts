@@ -13,6 +13,7 @@ export class TimeoutReaper<Attempt extends { readonly startedAtMs: number }> {
   readonly #io: Io;
   readonly #timeoutMs: number;
   readonly #onTimeout: (attempt: Attempt) => void;
+  /** In the order in which they began. */
   readonly #running = new Roster<Attempt>();
   #timer: Timer | undefined;
 

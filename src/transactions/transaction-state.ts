@@ -40,6 +40,7 @@ export class StateOfTransaction {
 
   /** The one mover. A move that is not in the table is a defect, and stops here. */
   move(to: TransactionState): void {
+    // Each message moves seven times: the text is made when it is needed.
     if (!canMove(this.#current, to)) {
       throw new InvariantBroken(`a transaction does not go from ${this.#current} to ${to}`);
     }

@@ -6,6 +6,9 @@ import type { ResourceStory } from './resource-story.ts';
 
 const INSERT = 'insert into effects (number) values ($1)';
 const INSERTS = /insert into effects/;
+/** Without values, so that BEGIN goes before it. */
+const PLAIN = 'insert into effects (number) values (1)';
+const BEGINS = /begin isolation/;
 
 /** The pool has one place, and in it a connection that was used a moment ago. */
 async function setup(t: TestContext): Promise<ResourceStory | undefined> {
@@ -22,8 +25,8 @@ describe('a connection to PostgreSQL that breaks before BEGIN is answered', () =
       if (story === undefined) return;
       const branch = await story.begin();
       const { session } = branch;
-      const caught = story.database.proxy.trap(INSERTS, lost);
-      const asked = (branch.client as PoolClient).query(INSERT, [1]);
+      const caught = story.database.proxy.trap(BEGINS, lost);
+      const asked = (branch.client as PoolClient).query(PLAIN);
       const second = (branch.client as PoolClient).query(INSERT, [2]);
       const { link, answered } = await caught;
       if (lost === 'answer') await answered;
@@ -33,8 +36,29 @@ describe('a connection to PostgreSQL that breaks before BEGIN is answered', () =
       assert.notEqual(branch.session, session);
       link.letGo();
       await commit(branch);
-      await story.resource.recovery.endSession(session);
       assert.deepEqual(await story.database.numbers(), [1, 2]);
+    });
+
+    test(`is told when the statement that went along may have arrived; lost: the ${lost}`, async (t) => {
+      const story = await setup(t);
+      if (story === undefined) return;
+      const branch = await story.begin();
+      const { session } = branch;
+      const caught = story.database.proxy.trap(INSERTS, lost);
+      const db = branch.client as PoolClient;
+      const told = Promise.allSettled([db.query(INSERT, [1]), db.query(INSERT, [2])]);
+      const { link, answered } = await caught;
+      if (lost === 'answer') await answered;
+      link.closeClient();
+      assert.deepEqual(
+        (await told).map(({ status }) => status),
+        ['rejected', 'rejected'],
+      );
+      await assert.rejects(branch.end(), { code: 'BRANCH_DOOMED' });
+      await branch.rollback();
+      link.letGo();
+      await story.resource.recovery.endSession(session);
+      assert.deepEqual(await story.database.numbers(), []);
     });
   }
 
@@ -43,10 +67,10 @@ describe('a connection to PostgreSQL that breaks before BEGIN is answered', () =
     if (story === undefined) return;
     const branch = await story.begin();
     const db = branch.client as PoolClient;
-    const caught = story.database.proxy.trap(INSERTS, 'request');
-    const told = Promise.allSettled([db.query(INSERT, [1]), db.query(INSERT, [2])]);
+    const caught = story.database.proxy.trap(BEGINS, 'request');
+    const told = Promise.allSettled([db.query(PLAIN), db.query(INSERT, [2])]);
     (await caught).link.cut();
-    const again = await Promise.race([story.database.proxy.trap(INSERTS, 'request'), told]);
+    const again = await Promise.race([story.database.proxy.trap(BEGINS, 'request'), told]);
     assert.ok('link' in again, 'it was asked once more');
     again.link.cut();
     assert.deepEqual(
@@ -63,8 +87,8 @@ describe('a connection to PostgreSQL that breaks before BEGIN is answered', () =
     const story = await postgresStory(t, { poolSize: 1 });
     if (story === undefined) return;
     const branch = await story.begin();
-    const caught = story.database.proxy.trap(INSERTS, 'request');
-    const told = assert.rejects((branch.client as PoolClient).query(INSERT, [1]));
+    const caught = story.database.proxy.trap(BEGINS, 'request');
+    const told = assert.rejects((branch.client as PoolClient).query(PLAIN));
     (await caught).link.cut();
     await told;
     await assert.rejects(branch.end(), { code: 'BRANCH_DOOMED' });
@@ -92,8 +116,8 @@ describe('a connection to PostgreSQL that breaks before BEGIN is answered', () =
     await (await beginOn(story, doors)).branch.rollback();
     const { branch, db } = await beginOn(story, doors);
     const { proxy } = story.database;
-    const caught = proxy.trap(INSERTS, 'request');
-    const told = assert.rejects(db.query(INSERT, [1]));
+    const caught = proxy.trap(BEGINS, 'request');
+    const told = assert.rejects(db.query(PLAIN));
     const { link } = await caught;
     const login = proxy.trap(/posthorn orders/, 'answer');
     link.cut();
@@ -114,8 +138,8 @@ describe('a connection to PostgreSQL that breaks before BEGIN is answered', () =
     const db = branch.client as PoolClient;
     const notices: unknown[] = [];
     db.on('notice', ({ message }) => notices.push(message));
-    const caught = story.database.proxy.trap(INSERTS, 'request');
-    const asked = db.query(INSERT, [1]);
+    const caught = story.database.proxy.trap(BEGINS, 'request');
+    const asked = db.query(PLAIN);
     (await caught).link.cut();
     await asked;
     await db.query("do $$ begin raise notice 'heard'; end $$");
@@ -130,11 +154,10 @@ describe('a connection to PostgreSQL that breaks before BEGIN is answered', () =
     await (await beginOn(story, doors)).branch.rollback();
     const { branch, db } = await beginOn(story, doors);
     const { proxy } = story.database;
-    const caught = proxy.trap(INSERTS, 'answer');
-    const told = assert.rejects(db.query(INSERT, [1]), { code: 'REQUEST_TIMED_OUT' });
+    const caught = proxy.trap(BEGINS, 'answer');
+    const told = assert.rejects(db.query(PLAIN), { code: 'REQUEST_TIMED_OUT' });
     await caught;
-    // Where nothing is asked a second time, the first silence is told.
-    await Promise.race([proxy.trap(INSERTS, 'answer'), told]);
+    await proxy.trap(INSERTS, 'answer');
     await told;
     await branch.rollback();
     assert.deepEqual(await story.database.numbers(), []);

@@ -65,6 +65,29 @@ describe('the first statement of a branch on PostgreSQL', () => {
     });
   }
 
+  test('is answered once where the driver has a time for all queries', async (t) => {
+    pg.defaults.query_timeout = 300;
+    t.after(() => {
+      pg.defaults.query_timeout = 0;
+    });
+    const story = await postgresStory(t, { poolSize: 1 });
+    if (story === undefined) return;
+    const branch = await story.begin();
+    const db = branch.client as PoolClient;
+    const heard: unknown[] = [];
+    await new Promise<void>((resolve) => {
+      db.query(INSERT, [1], (error) => {
+        heard.push(error ?? 'done');
+        resolve();
+      });
+    });
+    // Longer than the driver's time for one.
+    await db.query('select pg_sleep(0.2)');
+    await db.query('select pg_sleep(0.2)');
+    await commit(branch);
+    assert.deepEqual([heard, await story.database.numbers()], [['done'], [1]]);
+  });
+
   test('may be empty, and what follows it is in the transaction', async (t) => {
     const story = await postgresStory(t, { poolSize: 1 });
     if (story === undefined) return;

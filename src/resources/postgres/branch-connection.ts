@@ -1,7 +1,7 @@
 import { nodeIo } from '../../io/node-io.ts';
 import type { BranchRequest } from '../../transactions/resource-manager.ts';
 import type { ConnectionPool } from '../shared/connection-pool.ts';
-import type { SessionWatch, WatchedConnection } from '../shared/session-watch.ts';
+import type { SessionWatch } from '../shared/session-watch.ts';
 import { sqlState } from './answers.ts';
 import { FORGOTTEN_STATEMENT, type PostgresConnection } from './postgres-connection.ts';
 
@@ -9,11 +9,11 @@ import { FORGOTTEN_STATEMENT, type PostgresConnection } from './postgres-connect
  * The connection of one branch, from its acquisition until it is given back or cut; until BEGIN is answered another one may
  * take its place.
  *
- * A connection that was used before may have died since, and whoever writes to it is told late. When it breaks before BEGIN is
- * answered, nothing was begun that could end in anything but a rollback; the idle ones, which died with it, are closed, and
- * the branch goes on with a new one. Once: what breaks then is told. A branch that is over meanwhile goes on with none.
+ * A connection that was used before may have died since, and whoever writes to it is told late. Where BEGIN is lost that way,
+ * the idle ones, which died with it, are closed, and the branch goes on with a new one. Once: what breaks then is told. A
+ * branch that is over meanwhile goes on with none.
  */
-export class BranchConnection implements WatchedConnection {
+export class BranchConnection {
   readonly #request: ConnectionRequest;
   readonly #doors: ConnectionDoors;
   #current: PostgresConnection;
@@ -21,7 +21,7 @@ export class BranchConnection implements WatchedConnection {
   #mayHaveForgotten = true;
   #isOver = false;
   #tagListener: ((tag: string) => void) | undefined;
-  #replacedListener: (() => void) | undefined;
+  readonly #replacedListeners: (() => void)[] = [];
 
   private constructor(request: ConnectionRequest, doors: ConnectionDoors, taken: Taken) {
     this.#request = request;
@@ -67,13 +67,13 @@ export class BranchConnection implements WatchedConnection {
     }
     this.#current = connection;
     connection.onTag = this.#tagListener;
-    this.#replacedListener?.();
+    for (const listener of this.#replacedListeners) listener();
     return true;
   }
 
   /** Calls `listener` when another one has taken the place of `current`. */
   onReplaced(listener: () => void): void {
-    this.#replacedListener = listener;
+    this.#replacedListeners.push(listener);
   }
 
   /** Nothing of the branch is on it any more. */
@@ -92,18 +92,6 @@ export class BranchConnection implements WatchedConnection {
   onTag(listener: ((tag: string) => void) | undefined): void {
     this.#tagListener = listener;
     this.#current.onTag = listener;
-  }
-
-  get session(): string {
-    return this.#current.session;
-  }
-
-  get bytesRead(): number {
-    return this.#current.bytesRead;
-  }
-
-  destroy(reason?: Error): void {
-    this.#current.destroy(reason);
   }
 }
 

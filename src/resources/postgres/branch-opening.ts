@@ -1,6 +1,7 @@
-import { isPosthornError } from '../../message/posthorn-error.ts';
 import { asError } from '../../transactions/as-error.ts';
+import { sqlState } from './answers.ts';
 import type { BranchConnection } from './branch-connection.ts';
+import { FORGOTTEN_STATEMENT } from './postgres-connection.ts';
 import type { DriverQuery, OwnStatement } from './round-trip.ts';
 
 /**
@@ -8,7 +9,7 @@ import type { DriverQuery, OwnStatement } from './round-trip.ts';
  *
  *     closed ──a statement with parameters, sent along──▶ opening ──BEGIN answered──▶ open
  *        └──────────any other: BEGIN first─────────────────▲  │└──refused, lost──▶ failed
- *                                                           └──┘ once more, when the connection was dead before
+ *                                                           └──┘ once more, where nothing can have come of it
  *
  * Invariants
  * - Nothing more is sent while it is `opening`, nor after it has `failed`: a statement that runs where no transaction was begun
@@ -67,9 +68,9 @@ export class BranchOpening {
     try {
       await this.#send(query);
     } catch (error) {
-      // A statement has one watch, for all its tries: when that gave up, nothing would watch another.
-      const isGivenUp = query !== undefined && isPosthornError(error, 'REQUEST_TIMED_OUT');
-      if (isGivenUp || !(await this.#connection.canTryAgain(error))) throw error;
+      // What has arrived may run there still, and another try would wait for its locks.
+      const mayHaveArrived = query !== undefined && !isProvenUnsent(error);
+      if (mayHaveArrived || !(await this.#connection.canTryAgain(error))) throw error;
       await this.#send(query);
     }
   }
@@ -79,6 +80,12 @@ export class BranchOpening {
     const answer = this.#connection.current.together(statements, query);
     return query === undefined ? within(answer) : answer;
   }
+}
+
+/** A write that failed has not sent the end of what was to be written, without which the server carries out nothing of it. */
+function isProvenUnsent(error: unknown): boolean {
+  const isWrite = error instanceof Error && 'syscall' in error && error.syscall === 'write';
+  return isWrite || sqlState(error) === FORGOTTEN_STATEMENT;
 }
 
 /** One of the two is called, once. */

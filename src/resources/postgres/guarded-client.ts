@@ -296,7 +296,8 @@ class BorrowedListeners {
 
   /** To the client that has taken the other's place. */
   move(): void {
-    const moved = [...this.#added];
+    // One that was to hear once may have heard.
+    const moved = this.#added.filter(({ client, event, listener }) => client.listeners(event).includes(listener));
     this.removeAll();
     for (const { name, event, listener } of moved) this.method(name, this.#client)(event, listener);
   }

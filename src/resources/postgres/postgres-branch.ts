@@ -61,7 +61,7 @@ export class PostgresBranch implements Branch {
   }
 
   get session(): string {
-    return this.#connection.session;
+    return this.#connection.current.session;
   }
 
   /** Asks for BEGIN now. @throws what the server said, or the connection */
@@ -192,7 +192,7 @@ export class PostgresBranch implements Branch {
     answer: Promise<Result>,
     timeoutMs = this.#doors.settings.statementTimeoutMs + ANSWER_MS,
   ): Promise<Result> {
-    return this.#doors.watch.guard({ connection: this.#connection, what, timeoutMs }, answer);
+    return this.#doors.watch.guard({ connection: this.#connection.current, what, timeoutMs }, answer);
   }
 
   #giveBack(): void {

@@ -183,8 +183,6 @@ export interface ServerFacts {
   readonly versionNumber: number;
   /** '15.18 (Debian …)' */
   readonly version: string;
-  /** Quoted name of the schema in which this login finds the marker table; undefined: there is none. */
-  readonly markerSchema: string | undefined;
 }
 
 export interface OpenOptions {
@@ -248,7 +246,6 @@ async function introduce(client: Client): Promise<ServerFacts> {
     session: formatSession({ pid: row?.pid ?? 0, startedMicroseconds: row?.started ?? '' }),
     versionNumber: row?.version_number ?? 0,
     version: row?.version ?? '',
-    markerSchema: row?.marker_schema ?? undefined,
   };
 }
 
@@ -257,7 +254,6 @@ interface FactsRow {
   readonly started: string;
   readonly version_number: number;
   readonly version: string;
-  readonly marker_schema: string | null;
 }
 
 const SESSION_SETTINGS = `
@@ -269,9 +265,6 @@ const FACTS = `
   select activity.pid,
          (extract(epoch from activity.backend_start) * 1000000)::bigint::text as started,
          pg_catalog.current_setting('server_version_num')::int as version_number,
-         pg_catalog.current_setting('server_version') as version,
-         (select pg_catalog.quote_ident(space.nspname)
-            from pg_catalog.pg_class as found join pg_catalog.pg_namespace as space on space.oid = found.relnamespace
-           where found.oid = pg_catalog.to_regclass('posthorn_marker')) as marker_schema
+         pg_catalog.current_setting('server_version') as version
     from pg_catalog.pg_stat_activity as activity
    where activity.pid = pg_catalog.pg_backend_pid()`;

@@ -8,6 +8,8 @@ import type { Submittable } from 'pg';
  * The driver asks for a query object by the methods below; what belongs to our statements is kept here, the rest is passed on.
  */
 export class RoundTrip implements Submittable {
+  /** The driver puts one here where its user has set a time for all queries; it is called at the end. */
+  callback: (() => void) | undefined;
   readonly #session: RoundTripSession;
   readonly #own: readonly OwnStatement[];
   readonly #last: DriverQuery | undefined;
@@ -60,7 +62,7 @@ export class RoundTrip implements Submittable {
     this.#tags.push(message.text);
     if (!this.#isInLast) return;
     for (const { text, name } of this.#kept) this.#session.keep(text, name);
-    this.#listener.ownDone({ tags: this.#tags, rows: this.#rows });
+    if (this.#last !== undefined) this.#ownDone();
   }
 
   handleEmptyQuery(connection: unknown): void {
@@ -81,12 +83,19 @@ export class RoundTrip implements Submittable {
 
   /** Also when the connection is lost. Of a failure of ours the statement behind them is told by whoever sent it. */
   handleError(error: Error, connection: unknown): void {
+    this.callback?.();
     if (this.#isInLast) this.#last?.handleError(error, connection);
     else this.#listener.ownFailed(error);
   }
 
   handleReadyForQuery(connection: unknown): void {
-    this.#last?.handleReadyForQuery(connection);
+    this.callback?.();
+    if (this.#last === undefined) this.#ownDone();
+    else this.#last.handleReadyForQuery(connection);
+  }
+
+  #ownDone(): void {
+    this.#listener.ownDone({ tags: this.#tags, rows: this.#rows });
   }
 
   get #isInLast(): boolean {
@@ -125,7 +134,7 @@ export type TextRow = readonly (string | null)[];
 
 /** One of the two is called, once. */
 export interface RoundTripListener {
-  /** All of our statements were carried out; the one behind them is still to come. */
+  /** All of our statements were carried out, and the session is ready again, unless one behind them is still to come. */
   ownDone(answer: RoundTripAnswer): void;
   ownFailed(error: Error): void;
 }

@@ -1,6 +1,6 @@
 import { StatementRefused } from '../../transactions/errors.ts';
 import { BranchGuard, type RunningStatement } from '../shared/branch-guard.ts';
-import type { SessionWatch } from '../shared/session-watch.ts';
+import type { SessionWatch, Watched } from '../shared/session-watch.ts';
 import { leavesSession } from './answers.ts';
 import type { BranchConnection } from './branch-connection.ts';
 import type { BranchOpening } from './branch-opening.ts';
@@ -21,6 +21,8 @@ export class StatementWatch implements StatementGate {
   readonly #watch: SessionWatch;
   readonly #guard: BranchGuard;
   readonly #overListeners: (() => void)[] = [];
+  /** Those that are not answered. */
+  readonly #watched: { readonly text: string; watched: Watched }[] = [];
   #writes: 'no' | 'unknown' | 'yes' = 'no';
   #hasChangedSession = false;
   #hasSet = false;
@@ -38,6 +40,7 @@ export class StatementWatch implements StatementGate {
     const { name, statementErrors } = doors.settings;
     this.#guard = new BranchGuard({ resource: name, statementErrors });
     connection.onTag((tag) => this.#completed(tag));
+    connection.onReplaced(() => this.#watchAnew());
   }
 
   get isRunning(): boolean {
@@ -97,16 +100,30 @@ export class StatementWatch implements StatementGate {
 
   #start(text: string): RunningStatement {
     const running = this.#guard.started(text);
-    const timeoutMs = this.#settings.statementTimeoutMs + ANSWER_MS;
-    const watched = this.#watch.watch({ connection: this.#connection, what: text, timeoutMs });
+    const statement = { text, watched: this.#watchStatement(text) };
+    this.#watched.push(statement);
     return {
       text,
       done: (error) => {
-        watched.done();
+        statement.watched.done();
+        this.#watched.splice(this.#watched.indexOf(statement), 1);
         if (error !== undefined) this.#failed(error);
         running.done(error);
       },
     };
+  }
+
+  #watchStatement(text: string): Watched {
+    const timeoutMs = this.#settings.statementTimeoutMs + ANSWER_MS;
+    return this.#watch.watch({ connection: this.#connection.current, what: text, timeoutMs });
+  }
+
+  /** What waits for BEGIN waits on another connection now. */
+  #watchAnew(): void {
+    for (const statement of this.#watched) {
+      statement.watched.done();
+      statement.watched = this.#watchStatement(statement.text);
+    }
   }
 
   #failed(error: Error): void {

@@ -7,8 +7,8 @@ import type { BranchId } from './transaction-id.ts';
  * R1  An answer is a closed word. `refused`, `no` and `done` are said only of what is proven; everything else, a lost
  *     connection, a deadline, an error nobody has listed, is `unknown` or `again`, which never ends a branch.
  * R2  Nothing waits for ever: every request has a deadline; past it the connection is destroyed.
- * R3  A branch keeps its connection from the answer to its begin until `rollback`, a commit or `finish` has answered; then it is back in the
- *     pool, or destroyed when there is any doubt about it.
+ * R3  A branch keeps its connection from the answer to its begin until `rollback`, a commit or `finish` has answered; then it
+ *     is back in the pool, or destroyed when there is any doubt about it.
  * R4  What is done by hand in a branch (COMMIT, ROLLBACK, BEGIN, XA, DDL where it would commit) is refused before it is
  *     sent, or dooms the branch: it can never make part of the work durable.
  * R5  A statement that fails dooms the branch, unless the resource was made to leave that to the server; a statement that

@@ -82,7 +82,10 @@ export class BranchOpening {
   }
 }
 
-/** A write that failed has not sent the end of what was to be written, without which the server carries out nothing of it. */
+/**
+ * A write that failed has not sent all of it, and the server's side is gone as well: whatever it has begun it rolls back at
+ * once. A session that had forgotten its statements has carried out none of those behind them.
+ */
 function isProvenUnsent(error: unknown): boolean {
   const isWrite = error instanceof Error && 'syscall' in error && error.syscall === 'write';
   return isWrite || sqlState(error) === FORGOTTEN_STATEMENT;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import pg, { type PoolClient, type QueryArrayResult, type QueryResult } from 'pg';
 import { BranchConnection } from '../../src/resources/postgres/branch-connection.ts';
 import { BranchOpening } from '../../src/resources/postgres/branch-opening.ts';
@@ -14,6 +14,7 @@ import type { ResourceStory } from './resource-story.ts';
 type Answer = QueryResult | QueryArrayResult;
 
 const INSERT = 'insert into effects (number) values ($1) returning number';
+const QUERY_MS = 300;
 const PLAIN = 'insert into effects (number) values (1) returning number';
 
 /** The first thing that a handler asks; all of it inserts the number 1, or the numbers up to 3. */
@@ -65,27 +66,49 @@ describe('the first statement of a branch on PostgreSQL', () => {
     });
   }
 
-  test('is answered once where the driver has a time for all queries', async (t) => {
-    pg.defaults.query_timeout = 300;
-    t.after(() => {
-      pg.defaults.query_timeout = 0;
-    });
-    const story = await postgresStory(t, { poolSize: 1 });
-    if (story === undefined) return;
-    const branch = await story.begin();
-    const db = branch.client as PoolClient;
-    const heard: unknown[] = [];
-    await new Promise<void>((resolve) => {
-      db.query(INSERT, [1], (error) => {
-        heard.push(error ?? 'done');
-        resolve();
+  describe('where the driver has a time for all queries', () => {
+    const setup = async (t: TestContext) => {
+      pg.defaults.query_timeout = QUERY_MS;
+      t.after(() => {
+        pg.defaults.query_timeout = 0;
       });
+      const story = await postgresStory(t, { poolSize: 1 });
+      if (story === undefined) return undefined;
+      const branch = await story.begin();
+      const heard: string[] = [];
+      t.mock.timers.enable({ apis: ['setTimeout'] });
+      const ask = (): Promise<void> =>
+        new Promise((resolve) => {
+          (branch.client as PoolClient).query(INSERT, [1], (error) => {
+            heard.push(error?.message ?? 'done');
+            resolve();
+          });
+        });
+      return { story, branch, heard, ask };
+    };
+
+    test('is answered once, and that time is over with it', async (t) => {
+      const { story, branch, heard, ask } = (await setup(t)) ?? {};
+      if (story === undefined || branch === undefined || ask === undefined) return;
+      await ask();
+      t.mock.timers.tick(QUERY_MS);
+      await commit(branch);
+      assert.deepEqual([heard, await story.database.numbers()], [['done'], [1]]);
     });
-    // Longer than the driver's time for one.
-    await db.query('select pg_sleep(0.2)');
-    await db.query('select pg_sleep(0.2)');
-    await commit(branch);
-    assert.deepEqual([heard, await story.database.numbers()], [['done'], [1]]);
+
+    test('is told once that it took too long, though it is answered later', async (t) => {
+      const { story, branch, heard, ask } = (await setup(t)) ?? {};
+      if (story === undefined || branch === undefined || ask === undefined) return;
+      const caught = story.database.proxy.trap(/insert into effects/, 'answer');
+      const asked = ask();
+      const { link, answered } = await caught;
+      await answered;
+      t.mock.timers.tick(QUERY_MS);
+      await asked;
+      link.letGo();
+      await branch.rollback();
+      assert.deepEqual([heard, await story.database.numbers()], [['Query read timeout'], []]);
+    });
   });
 
   test('may be empty, and what follows it is in the transaction', async (t) => {
@@ -271,6 +294,20 @@ function countTrips({ client }: PostgresConnection): () => number {
   client.connection.on('readyForQuery', () => count++);
   return () => count;
 }
+
+test('statements of ours that had to wait for their turn are not heard as those of a branch', async (t) => {
+  const story = await postgresStory(t);
+  if (story === undefined) return;
+  const connection = await branchDoors(t, story).pool.acquire({ timeoutMs: 3000 });
+  const heard: string[] = [];
+  connection.onTag = (tag) => heard.push(tag);
+  const before = connection.client.query('select 1');
+  await Promise.all([before, connection.together([{ text: 'begin' }, { text: 'rollback' }])]);
+  await assert.rejects(connection.together([{ text: 'selec' }, { text: 'rollback' }]));
+  await connection.client.query('select 1');
+  connection.destroy();
+  assert.deepEqual(heard, ['SELECT 1', 'SELECT 1']);
+});
 
 describe('a session of PostgreSQL that is made to forget its statements', () => {
   test('commits all the same when the server tells of it', async (t) => {

@@ -59,7 +59,6 @@ export class PostgresConnection implements PoolConnection {
     client.connection.on('readyForQuery', ({ status }: { readonly status: string }) => {
       this.transactionStatus = status;
       this.heardMs = nodeIo().clock.monotonicNowMs();
-      this.#ownTags = 0;
     });
   }
 
@@ -132,8 +131,8 @@ export class PostgresConnection implements PoolConnection {
   }
 
   readonly #roundTrips: RoundTripSession = {
-    begins: (ownCount) => {
-      this.#ownTags = ownCount;
+    expectTags: (count) => {
+      this.#ownTags = count;
     },
     nameOf: (text) => this.#kept.get(text),
     newName: () => `posthorn_${++this.#namesGiven}`,

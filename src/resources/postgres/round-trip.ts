@@ -18,6 +18,7 @@ export class RoundTrip implements Submittable {
   readonly #kept: { readonly text: string; readonly name: string }[] = [];
   readonly #tags: string[] = [];
   readonly #rows: TextRow[] = [];
+  #hasFailed = false;
 
   constructor(
     session: RoundTripSession,
@@ -33,7 +34,7 @@ export class RoundTrip implements Submittable {
 
   submit(connection: unknown): unknown {
     const wire = connection as Wire;
-    this.#session.begins(this.#own.length);
+    this.#session.expectTags(this.#own.length);
     wire.stream.cork();
     try {
       for (const statement of this.#own) this.#write(wire, statement);
@@ -43,6 +44,11 @@ export class RoundTrip implements Submittable {
     } finally {
       wire.stream.uncork();
     }
+  }
+
+  /** Set by the driver where its user wants results in binary. */
+  set binary(binary: unknown) {
+    if (this.#last !== undefined) this.#last.binary = binary;
   }
 
   handleRowDescription(message: unknown): void {
@@ -83,12 +89,20 @@ export class RoundTrip implements Submittable {
 
   /** Also when the connection is lost. Of a failure of ours the statement behind them is told by whoever sent it. */
   handleError(error: Error, connection: unknown): void {
+    this.#hasFailed = true;
     this.callback?.();
-    if (this.#isInLast) this.#last?.handleError(error, connection);
-    else this.#listener.ownFailed(error);
+    if (this.#isInLast) {
+      this.#last?.handleError(error, connection);
+      return;
+    }
+    // Those that were skipped have none.
+    this.#session.expectTags(0);
+    this.#listener.ownFailed(error);
   }
 
   handleReadyForQuery(connection: unknown): void {
+    // The driver has given it up, when its time was over, and is answered all the same.
+    if (this.#hasFailed) return;
     this.callback?.();
     if (this.#last === undefined) this.#ownDone();
     else this.#last.handleReadyForQuery(connection);
@@ -141,8 +155,8 @@ export interface RoundTripListener {
 
 /** The connection that it runs on. */
 export interface RoundTripSession {
-  /** The next tags, as many as these, are those of our own statements. */
-  begins(ownCount: number): void;
+  /** So many of the next tags are those of our own statements. */
+  expectTags(count: number): void;
   nameOf(text: string): string | undefined;
   newName(): string;
   keep(text: string, name: string): void;
@@ -150,6 +164,7 @@ export interface RoundTripSession {
 
 /** What the driver calls on a query object, and what query objects call on its connection. */
 export interface DriverQuery {
+  binary?: unknown;
   submit(connection: unknown): unknown;
   handleRowDescription(message: unknown): void;
   handleDataRow(message: unknown): void;

@@ -1,3 +1,4 @@
+import { Roster } from '../../io/roster.ts';
 import { StatementRefused } from '../../transactions/errors.ts';
 import { BranchGuard, type RunningStatement } from '../shared/branch-guard.ts';
 import type { SessionWatch, Watched } from '../shared/session-watch.ts';
@@ -22,7 +23,7 @@ export class StatementWatch implements StatementGate {
   readonly #guard: BranchGuard;
   readonly #overListeners: (() => void)[] = [];
   /** Those that are not answered. */
-  readonly #watched: { readonly text: string; watched: Watched }[] = [];
+  readonly #watched = new Roster<{ readonly text: string; watched: Watched }>();
   #writes: 'no' | 'unknown' | 'yes' = 'no';
   #hasChangedSession = false;
   #hasSet = false;
@@ -101,12 +102,12 @@ export class StatementWatch implements StatementGate {
   #start(text: string): RunningStatement {
     const running = this.#guard.started(text);
     const statement = { text, watched: this.#watchStatement(text) };
-    this.#watched.push(statement);
+    this.#watched.add(statement);
     return {
       text,
       done: (error) => {
         statement.watched.done();
-        this.#watched.splice(this.#watched.indexOf(statement), 1);
+        this.#watched.remove(statement);
         if (error !== undefined) this.#failed(error);
         running.done(error);
       },
@@ -120,7 +121,7 @@ export class StatementWatch implements StatementGate {
 
   /** What waits for BEGIN waits on another connection now. */
   #watchAnew(): void {
-    for (const statement of this.#watched) {
+    for (const statement of this.#watched.all()) {
       statement.watched.done();
       statement.watched = this.#watchStatement(statement.text);
     }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import type { Timers } from '../io/io.ts';
 import { nodeIo } from '../io/node-io.ts';
 import { QueueManager } from '../queues/queue-manager.ts';
 import type { ManagerDescription } from './operations.ts';
@@ -27,4 +28,25 @@ describe('a directory that nobody runs', () => {
       assert.deepEqual(queues, expected);
     });
   }
+
+  test('that another verb has just now is waited for, and asked for often: it is left free for short times only', async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'posthorn-stopped-'));
+    const other = await QueueManager.open({ directory, machine: 'alpha', purpose: 'cli' });
+    t.after(async () => {
+      await other.close();
+      rmSync(directory, { recursive: true, force: true });
+    });
+    const io = nodeIo();
+    const waits = Promise.withResolvers<number>();
+    const after: Timers['after'] = (delayMs, action, options) => {
+      waits.resolve(delayMs);
+      return io.timers.after(delayMs, action, options);
+    };
+    const stopped = new StoppedManager({ directory, io: { ...io, timers: { ...io.timers, after } } });
+    const page = stopped.perform('describeManager', {}) as Promise<ManagerDescription>;
+    assert.ok((await Promise.race([waits.promise, page.then(() => Number.NaN)])) <= 20);
+    await other.close();
+    assert.equal((await page).machine, 'alpha');
+    await stopped.close();
+  });
 });

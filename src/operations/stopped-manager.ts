@@ -10,7 +10,8 @@ import { pingFromStopped } from './ping-from-stopped.ts';
  * Does pages of work on a directory that nobody owns.
  *
  * Opening takes tens of milliseconds, so pages that follow each other share one opening, for a quarter of a second at
- * most; then the directory is left alone long enough for a starting queue manager, which asks again and again, to get it.
+ * most; then the directory is left alone long enough for a starting queue manager or another verb to get it, which ask again and
+ * again.
  */
 export class StoppedManager {
   readonly #directory: string;
@@ -25,7 +26,7 @@ export class StoppedManager {
     this.#io = options.io;
   }
 
-  /** @throws {PosthornError} STORE_OWNED at once when somebody else has the directory */
+  /** @throws {PosthornError} STORE_OWNED at once when a queue manager has the directory, later when another verb keeps it */
   async perform(operation: OperationName, request: unknown): Promise<unknown> {
     return operation === 'ping' ? await this.#ping(request) : await this.#performOpen(operation, request);
   }
@@ -81,7 +82,7 @@ export class StoppedManager {
       io: this.#io,
       aliases: await aliasesOf(this.#directory),
       purpose: 'cli',
-      waitForOwnerMs: 0,
+      waitForOwnerMs: OTHER_VERB_WAIT_MS,
     });
     const operations = new LocalOperations(manager, this.#io, undefined, { isStopped: true });
     this.#open = { manager, operations, openedAtMs: this.#nowMs(), idleTimer: undefined };
@@ -113,5 +114,7 @@ interface OpenDirectory {
 const OPEN_MS_MAX = 250;
 /** A verb that stops to think, or to ask its user, does not keep the directory. */
 const IDLE_MS_MAX = 50;
-/** Longer than the interval at which a starting queue manager tries. */
+/** Longer than the interval at which an opening one tries. */
 const REST_MS = 150;
+/** Opening anew for each try would take longer than `REST_MS` on a busy machine, and miss it again and again. */
+const OTHER_VERB_WAIT_MS = 5000;

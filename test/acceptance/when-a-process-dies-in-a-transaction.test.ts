@@ -81,7 +81,7 @@ const DEATHS_OF_DISCARDING: readonly (readonly Failpoint[])[] = [
   ['recovery.after-abort-row-deleted'],
 ];
 
-describe('when a process dies in a transaction over databases', { concurrency: 2, timeout: 60_000 }, () => {
+describe('when a process dies in a transaction over databases', { concurrency: 2, timeout: 240_000 }, () => {
   for (const { title, at, keeps, leaves } of DEATHS) {
     test(title, async (t) => {
       await using both = await bothDatabases(t);

@@ -143,7 +143,7 @@ async function startSales(story: Conversation): Promise<Endpoint> {
   return sales;
 }
 
-describe('when machines talk', { timeout: 120_000 }, () => {
+describe('when machines talk', { timeout: 240_000 }, () => {
   test('what is sent to another machine is handled there, and its reply is handled here', async () => {
     await using story = new Conversation();
     for (const machine of ['alpha', 'beta']) await story.open(machine);

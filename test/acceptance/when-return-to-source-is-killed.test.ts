@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { nodeIo } from '../../src/io/node-io.ts';
 import { connectOperations } from '../../src/operations/connect.ts';
 import {
+  type CommandResult,
   jsonLines,
   posthorn,
   type RunningCommand,
@@ -29,13 +30,19 @@ function startReturning(directory: string): RunningCommand {
   ]);
 }
 
-/** Asks, as any operator may, until so many have gone back. */
-async function someWereReturned(directory: string, count: number): Promise<void> {
+/** Asks, as any operator may, until so many have gone back; fails when `returning` has ended before. */
+async function someWereReturned(directory: string, count: number, returning: RunningCommand): Promise<void> {
   const connection = connectOperations({ directory, io: nodeIo() });
+  let result: CommandResult | undefined;
+  void returning.ended.then((ended) => {
+    result = ended;
+  });
   try {
     for (;;) {
+      const hasEnded = result !== undefined;
       const [operation] = await connection.operations.listReturns();
       if (operation !== undefined && operation.returned >= count) return;
+      assert.ok(!hasEnded, `it ended with ${result?.exitCode} after ${operation?.returned}: ${result?.stderr}`);
     }
   } finally {
     await connection.close();
@@ -64,7 +71,7 @@ describe('when return-to-source is killed in the middle', { concurrency: 2 }, ()
     await posthorn(['send', 'hospital', '--body', '{}', '--id', 'before', '--create', '--directory', data.path]);
     for (const returned of [1, 200, 400]) {
       const returning = startReturning(data.path);
-      await someWereReturned(data.path, returned);
+      await someWereReturned(data.path, returned, returning);
       await returning.kill('SIGKILL');
     }
     const between = await idsIn(data.path, 'hospital');
@@ -80,7 +87,7 @@ describe('when return-to-source is killed in the middle', { concurrency: 2 }, ()
     await posthorn(['send', 'hospital', '--body', '{}', '--id', 'before', '--create', '--directory', data.path]);
     const host = await startShop(data.path);
     const returning = startReturning(data.path);
-    await someWereReturned(data.path, 200);
+    await someWereReturned(data.path, 200, returning);
     await returning.kill('SIGKILL');
     await finishAndCheck(data.path);
     await host.kill('SIGTERM');
@@ -94,9 +101,9 @@ describe('when return-to-source is killed in the middle', { concurrency: 2 }, ()
     await posthorn(['send', 'hospital', '--body', '{}', '--id', 'before', '--create', '--directory', data.path]);
     const first = await startShop(data.path);
     const returning = startReturning(data.path);
-    await someWereReturned(data.path, 100);
+    await someWereReturned(data.path, 100, returning);
     await first.kill('SIGKILL');
-    await someWereReturned(data.path, 300);
+    await someWereReturned(data.path, 300, returning);
     const second = await startShop(data.path);
     const result = await returning.ended;
     assert.equal(result.exitCode, 0, result.stderr);

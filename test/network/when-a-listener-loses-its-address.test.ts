@@ -5,7 +5,7 @@ import { whyNoNamespaces } from './network-namespaces.ts';
 import type { MachineHost } from './test-machine-host.ts';
 import { PER_SECOND, TrafficStory } from './traffic-story.ts';
 
-describe('when a listener loses its address', { concurrency: 3, timeout: 120_000 }, () => {
+describe('when a listener loses its address', { concurrency: 3, timeout: 240_000 }, () => {
   test('fault 52: a machine that listens everywhere answers at an address that it gets later, without a restart', async (t) => {
     if (!requireCapability(t, 'netns', whyNoNamespaces)) return;
     const story = await TrafficStory.begin(t);

@@ -14,7 +14,7 @@ import { OPEN } from './traffic-story.ts';
 /*
  * Each failure that `posthorn ping` tells apart, with a real name server, real packets and real certificates.
  */
-describe('when a machine is pinged', { concurrency: 3, timeout: 120_000 }, () => {
+describe('when a machine is pinged', { concurrency: 3, timeout: 240_000 }, () => {
   test('a name that nobody knows, a name server that fails, and one that is mute are told apart', async (t) => {
     const street = await Street.make(t, ['alpha']);
     if (street === undefined) return;

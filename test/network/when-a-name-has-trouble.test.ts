@@ -4,7 +4,7 @@ import { requireCapability } from '../support/capabilities.ts';
 import { whyNoNamespaces } from './network-namespaces.ts';
 import { PER_SECOND, TrafficStory } from './traffic-story.ts';
 
-describe('when a name has trouble', { concurrency: 3, timeout: 120_000 }, () => {
+describe('when a name has trouble', { concurrency: 3, timeout: 240_000 }, () => {
   test('fault 55: a name that vanishes while connected leaves the connection alone', async (t) => {
     if (!requireCapability(t, 'netns', whyNoNamespaces)) return;
     const story = await TrafficStory.begin(t);

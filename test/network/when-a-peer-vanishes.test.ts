@@ -9,7 +9,7 @@ import { PER_SECOND, TrafficStory } from './traffic-story.ts';
  * Connections that die without a word. A link with messages under way is given up after 8 s of silence, an idle one after
  * 15 s; what is seen here comes a moment later, because the machines are looked at from outside.
  */
-describe('when a peer vanishes without a word', { concurrency: 3, timeout: 120_000 }, () => {
+describe('when a peer vanishes without a word', { concurrency: 3, timeout: 240_000 }, () => {
   test('fault 31: under load the sender finds out within 8 s and the receiver within 15 s, and both go on when it is back', async (t) => {
     if (!requireCapability(t, 'netns', whyNoNamespaces)) return;
     const story = await TrafficStory.begin(t);

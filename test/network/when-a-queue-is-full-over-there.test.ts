@@ -5,7 +5,7 @@ import { whyNoNamespaces } from './network-namespaces.ts';
 import { TrafficStory } from './traffic-story.ts';
 
 test('fault 34: a full queue over there pauses its messages and no others, says so, and takes them when there is room', {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async (t) => {
   if (!requireCapability(t, 'netns', whyNoNamespaces)) return;
   const story = await TrafficStory.begin(t);

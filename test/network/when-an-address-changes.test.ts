@@ -10,7 +10,7 @@ import { TrafficStory } from './traffic-story.ts';
  * change under them. Nobody restarts anything, and until traffic flows the outgoing queue says why not.
  */
 
-describe('when an address changes', { concurrency: 2, timeout: 120_000 }, () => {
+describe('when an address changes', { concurrency: 2, timeout: 240_000 }, () => {
   test("fault 49: the receiver's address changes and the name follows at once: traffic flows again within 10 s", async (t) => {
     if (!requireCapability(t, 'netns', whyNoNamespaces)) return;
     const story = await TrafficStory.begin(t);

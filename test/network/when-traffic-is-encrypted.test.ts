@@ -6,7 +6,7 @@ import { whyNoNamespaces } from './network-namespaces.ts';
 import { TrafficStory } from './traffic-story.ts';
 
 /* The incident once more between machines as they are set up in earnest: keys in their folders, and no leave to go without. */
-describe('when traffic is encrypted', { concurrency: 2, timeout: 120_000 }, () => {
+describe('when traffic is encrypted', { concurrency: 2, timeout: 240_000 }, () => {
   test("the receiver's address changes and the name follows at once: traffic flows again within 10 s", async (t) => {
     if (!requireCapability(t, 'netns', whyNoNamespaces)) return;
     const story = await begin(t);

@@ -20,7 +20,7 @@ export interface TestFailure {
 }
 
 /** Longer than any file may take; one that hangs fails by it instead of holding up the run. */
-const FILE_TIMEOUT_MS = 300_000;
+const FILE_TIMEOUT_MS = 600_000;
 
 /** Runs one file; `directory` is where it is started. Never rejects: what goes wrong is a failure of the file. */
 export async function runTestFile(
@@ -125,7 +125,7 @@ class Tally {
     const place = data.line === undefined || this.#isFileItself(data) ? '' : `at line ${data.line}\n`;
     this.#failures.push({
       name: this.#isFileItself(data) ? 'the file' : this.#nameOf(data),
-      text: place + (typeof cause === 'string' ? cause : inspect(cause, { depth: 4 })),
+      text: place + textOf(cause),
     });
   }
 
@@ -154,6 +154,14 @@ class Tally {
       output: this.#output.join(''),
     };
   }
+}
+
+/** Of an error that hid another one (`await using`), the hidden one first: it came first, and mostly is the reason. */
+function textOf(cause: unknown): string {
+  if (cause instanceof Error && 'suppressed' in cause && 'error' in cause) {
+    return `${textOf(cause.suppressed)}\nand then, cleaning up:\n${textOf(cause.error)}`;
+  }
+  return typeof cause === 'string' ? cause : inspect(cause, { depth: 4 });
 }
 
 function failureTypeOf(error: unknown): unknown {

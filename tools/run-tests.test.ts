@@ -37,6 +37,13 @@ describe('running one test file', () => {
     assert.match(failures[0]?.text ?? '', /^at line 2\nError: no\n/);
   });
 
+  test('a failure whose clean-up fails as well is told with both, what failed first at the top', async () => {
+    const { failures } = await runText(
+      "test('b', async () => { await using it = { [Symbol.asyncDispose]() { throw new Error('second'); } }; throw new Error('first'); });",
+    );
+    assert.match(failures[0]?.text ?? '', /^at line 2\nError: first\n.*\nand then, cleaning up:\nError: second\n/s);
+  });
+
   test('tests that a broken hook keeps from running are told in one failure', async () => {
     const { failures } = await runText(
       "import { before } from 'node:test'; describe('a', () => { before(() => { throw new Error('no'); }); test('b', () => {}); test('c', () => {}); });",

@@ -272,6 +272,29 @@ test('MariaDB: a command of the driver that was made beforehand is refused, and 
   }
 });
 
+test('MariaDB: what is asked is sent as it was asked, whatever becomes of it before its turn comes', async (t) => {
+  await using story = await MysqlStory.begin(t);
+  if (story === undefined) return;
+  const { branch, client } = await story.branch();
+  const values = [1];
+  const options = { sql: 'select ? as number', values };
+  let readCount = 0;
+  const changing = {
+    get sql() {
+      return ++readCount === 1 ? 'select 1 as number' : 'commit';
+    },
+  };
+  const asked = [client.execute(options), client.execute('select ? as number', values), client.query(changing)];
+  values[0] = 2;
+  options.sql = 'commit';
+  const prepared = await client.prepare('select ? as number');
+  values[0] = 1;
+  asked.push(client.execute('select ? as number', values), prepared.execute(values));
+  values[0] = 2;
+  for (const [rows] of await Promise.all(asked)) assert.deepEqual(rows, [{ number: 1 }]);
+  await branch.rollback();
+});
+
 /** Refused after a row was written, and its branch with it. */
 async function assertDooming(story: MysqlStory, statement: string): Promise<void> {
   const { branch, client } = await story.branch();

@@ -125,7 +125,9 @@ export class GuardedConnection extends EventEmitter {
     process.nextTick(callback, this.#parts.guard.refuse(what));
   }
 
-  #send(method: SendMethod, given: readonly unknown[]): unknown {
+  /** What is sent is what was judged, with the values of now: the driver would read an array when its turn comes. */
+  #send(method: SendMethod, [first, ...more]: readonly unknown[]): unknown {
+    const given = [asAsked(first), ...more.map(copyOf)];
     const text = textOf(given[0]);
     const last = given.at(-1);
     const callback = typeof last === 'function' ? (last as Callback) : undefined;
@@ -181,7 +183,7 @@ export class GuardedConnection extends EventEmitter {
           process.nextTick(callback, error as Error);
           return;
         }
-        raw.execute(...given.slice(0, -1), tellOnce(started, callback));
+        raw.execute(...given.slice(0, -1).map(copyOf), tellOnce(started, callback));
       },
       close: () => raw.close(),
     };
@@ -310,6 +312,17 @@ interface GuardedStatement {
 }
 
 function ignore(): void {}
+
+/** Nobody's command is copied: it is refused. */
+function asAsked(given: unknown): unknown {
+  if (typeof given !== 'object' || given === null || given instanceof EventEmitter) return given;
+  const { sql, values } = given as { readonly sql?: unknown; readonly values?: unknown };
+  return { ...given, sql, values: copyOf(values) };
+}
+
+function copyOf(values: unknown): unknown {
+  return Array.isArray(values) ? [...values] : values;
+}
 
 /** The statement of a text or of `{ sql, … }`; for anything else the driver has an error of its own. */
 function textOf(given: unknown): string {

@@ -10,6 +10,8 @@ import type { DriverQuery } from './round-trip.ts';
  * The driver's client as handlers get it: what it is asked goes through `gate` first (R4, R5), and what it has besides
  * queries is what query builders use. It takes every form of `query` that the driver takes; `connect`, `release` and `end`
  * do nothing, as the connection belongs to the branch. The first query begins the transaction, or brings its begin along.
+ *
+ * What is sent is what was judged: what waits for BEGIN, or for its turn, is sent as it was when it was asked.
  */
 export function guardClient(connection: BranchConnection, gate: StatementGate, opening: BranchOpening): PoolClient {
   const client = (): PoolClient => connection.current.client as PoolClient;
@@ -47,6 +49,8 @@ export function guardClient(connection: BranchConnection, gate: StatementGate, o
 export interface StatementGate {
   /** @throws why the statement is not sent */
   admit(text: string | undefined): RunningStatement;
+  /** Of one that was admitted and cannot be sent all the same; the branch is doomed. Returns what to tell. */
+  refuse(what: string): Error;
   /** Calls `listener` when the branch is over. */
   onOver(listener: () => void): void;
 }
@@ -93,9 +97,10 @@ class GuardedQueries {
     this.#opening = opening;
   }
 
-  readonly query = (config: unknown, second?: unknown, third?: unknown): unknown => {
-    const callback = callbackOf(config, second, third);
-    const values = typeof second === 'function' ? undefined : second;
+  readonly query = (given: unknown, second?: unknown, third?: unknown): unknown => {
+    const callback = callbackOf(given, second, third);
+    const config = isSubmittable(given) ? given : asAsked(given);
+    const values = typeof second === 'function' ? undefined : copyOf(second);
     let statement: RunningStatement;
     try {
       statement = this.#gate.admit(textOf(config));
@@ -143,16 +148,18 @@ class GuardedQueries {
       statement.done(error ?? undefined);
       callback(error, result);
     };
-    const own = ownCopy(config, values);
-    if (this.#opening.isOpen) return this.#send(own, values, heard);
-    if (this.#opensWith(config, values)) this.#openWith(own, values, heard);
-    else this.#whenOpen(() => this.#send(own, values, heard), heard);
+    if (this.#opening.isOpen) return this.#send(config, values, heard);
+    if (this.#opensWith(config, values)) this.#openWith(config, values, heard);
+    else this.#whenOpen(() => this.#send(config, values, heard), heard);
     return undefined;
   }
 
   /** A query object of the caller's: cursors, streams. It is told its end by two methods, whichever comes first. */
   #submit(config: Submitted, callback: Callback | undefined, statement: RunningStatement): unknown {
-    const { handleError, handleReadyForQuery } = config;
+    const { submit, handleError, handleReadyForQuery } = config;
+    config.submit = (connection: unknown): unknown =>
+      // The driver tells the object of an error that it returns here.
+      textOf(config) === statement.text ? submit.call(config, connection) : this.#gate.refuse(CHANGED);
     config.handleError = (error: Error, ...more: unknown[]): unknown => {
       statement.done(error);
       return handleError.call(config, error, ...more);
@@ -193,7 +200,7 @@ class GuardedQueries {
 
   #openWith(config: unknown, values: unknown, callback: Callback): void {
     const { Query } = this.#client().constructor as unknown as { readonly Query: DriverQueryClass };
-    this.#opening.openWith(new Query(ownCopy(config, values), values, callback));
+    this.#opening.openWith(new Query(config, values, callback));
   }
 
   #send(...given: readonly unknown[]): unknown {
@@ -208,16 +215,31 @@ interface DriverConfig {
   readonly values?: unknown;
   readonly name?: unknown;
   readonly rows?: unknown;
+  readonly types?: unknown;
   readonly portal?: unknown;
+  readonly binary?: unknown;
+  readonly rowMode?: unknown;
+  readonly queryMode?: unknown;
   readonly query_timeout?: unknown;
+  readonly callback?: unknown;
 }
 
 type DriverQueryClass = new (config: unknown, values: unknown, callback: Callback) => DriverQuery;
 
-/** The driver would write what it is given into the caller's own object. */
-function ownCopy(config: unknown, values: unknown): unknown {
+/**
+ * A config as it is now, in an object of our own: its caller may change his, and old drivers write into what they are given.
+ * What is inherited, or told by a getter, is read by its name.
+ */
+function asAsked(config: unknown): unknown {
   if (typeof config !== 'object' || config === null) return config;
-  return Object.create(config, values === undefined ? { callback: OWN } : { callback: OWN, values: OWN });
+  const { text, values, name, rows, types, portal, binary, rowMode, queryMode, query_timeout, callback } =
+    config as DriverConfig;
+  const read = { text, name, rows, types, portal, binary, rowMode, queryMode, query_timeout, callback };
+  return { ...config, ...read, values: copyOf(values) };
+}
+
+function copyOf(values: unknown): unknown {
+  return Array.isArray(values) ? [...values] : values;
 }
 
 function isText(text: unknown): boolean {
@@ -228,10 +250,11 @@ function isFilled(values: unknown): boolean {
   return Array.isArray(values) && values.length > 0;
 }
 
-const OWN = { value: undefined, writable: true, enumerable: true, configurable: true };
+const CHANGED = 'A query object whose text was changed after it was asked';
 
 interface Submitted extends Submittable {
   callback?: Callback;
+  submit(connection: unknown): unknown;
   handleError(error: Error, ...more: unknown[]): unknown;
   handleReadyForQuery(...given: unknown[]): unknown;
 }

@@ -73,6 +73,10 @@ export class StatementWatch implements StatementGate {
     return this.#start(text);
   }
 
+  refuse(what: string): Error {
+    return this.#guard.refuse(what);
+  }
+
   onOver(listener: () => void): void {
     this.#overListeners.push(listener);
   }

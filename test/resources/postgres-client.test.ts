@@ -166,19 +166,6 @@ describe('the enlisted client of PostgreSQL', () => {
     });
   });
 
-  test('commits wait for the disk, whatever the database and the handler have set', async (t) => {
-    const { story, branch, db } = (await setup(t)) ?? {};
-    if (story === undefined || branch === undefined || db === undefined) return;
-    await story.database.query(
-      `do $$ begin execute format('alter database %I set synchronous_commit = off', current_database()); end $$`,
-    );
-    await branch.rollback();
-    await story.resource.close();
-    const next = await story.begin();
-    assert.deepEqual(await story.query(next, 'show synchronous_commit'), [{ synchronous_commit: 'on' }]);
-    await next.rollback();
-  });
-
   test('a session that reads backslashes as escapes takes no more statements, however that came', async (t) => {
     const { story, branch, db } = (await setup(t)) ?? {};
     if (story === undefined || branch === undefined || db === undefined) return;

@@ -2,6 +2,7 @@ import { InvariantBroken } from '../../message/posthorn-error.ts';
 import { ResourceUnfit, StatementRefused } from '../../transactions/errors.ts';
 import { type BranchId, formatBranchId } from '../../transactions/transaction-id.ts';
 import { leavesSession, refusedVote, sqlState, type VoteRefusal, votedYes } from './answers.ts';
+import { AWAIT_DISK } from './await-disk.ts';
 import type { Answer, PostgresConnection } from './postgres-connection.ts';
 import type { OwnStatement, RoundTripAnswer } from './round-trip.ts';
 
@@ -51,8 +52,9 @@ function prepareStatements(id: BranchId): readonly OwnStatement[] {
   ];
 }
 
+/** What it prepares the server writes to its own disk, whatever is set; standbys it waits for only as the setting says. */
 const IS_SAME_TRANSACTION = `select pg_catalog.pg_current_xact_id_if_assigned()::text,
-  1 / coalesce((pg_catalog.current_setting('posthorn.transaction', true) = $1)::int, 0)`;
+  1 / coalesce((pg_catalog.current_setting('posthorn.transaction', true) = $1)::int, 0), ${AWAIT_DISK}`;
 
 /** Nothing is prepared by that name, and no transaction is left that could be. */
 async function isClean(id: BranchId, connection: PostgresConnection, ask: VoteRequest['ask']): Promise<boolean> {

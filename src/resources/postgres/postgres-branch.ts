@@ -16,6 +16,7 @@ import type { ConnectionPool } from '../shared/connection-pool.ts';
 import type { SessionWatch } from '../shared/session-watch.ts';
 import { leavesSession, sqlState } from './answers.ts';
 import { askForVote } from './ask-for-vote.ts';
+import { AWAIT_DISK } from './await-disk.ts';
 import { BEGIN_MS, type BranchConnection } from './branch-connection.ts';
 import { BranchOpening } from './branch-opening.ts';
 import { finishBranch } from './finish-branch.ts';
@@ -95,9 +96,8 @@ export class PostgresBranch implements Branch {
   async commitWithMarker(): Promise<MarkerAnswer> {
     this.#expect('ended');
     const { tables, settings } = this.#doors;
-    const durably = this.#statements.hasSet ? [SET_DURABLE] : [];
     try {
-      const { tags } = await this.#together('commit', [...durably, insertMarker(tables), COMMIT]);
+      const { tags } = await this.#together('commit', [insertMarker(tables), COMMIT]);
       this.#giveBack();
       if (tags.at(-1) === 'COMMIT') return { kind: 'committed' };
       return { kind: 'refused', error: this.#endedByHand() };
@@ -234,13 +234,13 @@ export interface BranchDoors {
 const ROLLBACK_MS = 5000;
 
 const SET_ID = "select pg_catalog.set_config('posthorn.transaction', $1, true)";
-/** A handler may have asked for a commit that does not wait for the disk; this one is a promise to a queue. */
-const SET_DURABLE: OwnStatement = { text: 'set local synchronous_commit = on' };
 const COMMIT: OwnStatement = { text: 'commit', isKept: true };
 
 const HAS_NUMBER = 'select pg_catalog.pg_current_xact_id_if_assigned()::text as number';
 
+/** A handler may have asked for a commit that does not wait for the disk; this one is a promise to a queue. */
 function insertMarker(tables: PostgresTables): OwnStatement {
   const id = "pg_catalog.current_setting('posthorn.transaction')";
-  return { text: `insert into ${tables.marker} (id, outcome) values (${id}, 'c')`, isKept: true };
+  const text = `insert into ${tables.marker} (id, outcome) values (${id}, 'c') returning ${AWAIT_DISK}`;
+  return { text, isKept: true };
 }

@@ -234,7 +234,8 @@ function clientConfig({ settings, statementTimeoutMs, lockTimeoutMs }: OpenOptio
 }
 
 /**
- * A commit that the server forgets in a crash would be a lost order: durability is not left to the server's default. The
+ * A commit that the server forgets in a crash would be a lost order: durability is not left to the server's default. On
+ * recovery's connections, where no handler sets anything, this holds for abort rows and for the ends of what is prepared. The
  * text of statements is split by the rules of the standard, so the server is to read it by these too.
  */
 async function introduce(client: Client): Promise<ServerFacts> {
@@ -257,7 +258,7 @@ interface FactsRow {
 
 const SESSION_SETTINGS = `
   select pg_catalog.set_config('synchronous_commit', 'on', false)
-   where pg_catalog.current_setting('synchronous_commit') = 'off';
+   where pg_catalog.current_setting('synchronous_commit') in ('off', 'local');
   select pg_catalog.set_config('standard_conforming_strings', 'on', false)`;
 
 const FACTS = `

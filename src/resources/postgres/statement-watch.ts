@@ -26,7 +26,6 @@ export class StatementWatch implements StatementGate {
   readonly #watched = new Roster<{ readonly text: string; watched: Watched }>();
   #writes: 'no' | 'unknown' | 'yes' = 'no';
   #hasChangedSession = false;
-  #hasSet = false;
   #lastError: Error | undefined;
 
   constructor(
@@ -55,10 +54,6 @@ export class StatementWatch implements StatementGate {
 
   get hasChangedSession(): boolean {
     return this.#hasChangedSession;
-  }
-
-  get hasSet(): boolean {
-    return this.#hasSet;
   }
 
   admit(text: string | undefined): RunningStatement {
@@ -139,7 +134,6 @@ export class StatementWatch implements StatementGate {
 
   #completed(tag: string): void {
     const [command = ''] = tag.split(' ', 1);
-    if (command === 'SET') this.#hasSet = true;
     if (ENDS.has(command) || tag === 'PREPARE TRANSACTION') this.#doomEndedByHand();
     else if (!READS.has(command)) this.#writes = 'yes';
   }

@@ -1,7 +1,16 @@
-import { constants, setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import { type Argument, Command } from 'commander';
 import { packageVersion } from '../io/package-version.ts';
 import type { CommonOptions, ExitCode, VerbContext } from './verb.ts';
+import {
+  collect,
+  TIME_FORM,
+  verb,
+  withDeadLetterFilters,
+  withFilters,
+  withPlaces,
+  withReturnOptions,
+} from './verb-options.ts';
 import type { ActOptions } from './verbs/act-on-transaction.ts';
 import type { CreateQueueOptions } from './verbs/create-queue.ts';
 import type { DeadLetterOptions } from './verbs/dead-letter.ts';
@@ -52,10 +61,15 @@ export function buildProgram(context: VerbContext, ended: (exitCode: ExitCode) =
   return program;
 }
 
-/** Who looks must not hold up who works: on a machine that has its hands full, endpoints come first (see PAGE_MESSAGES_MAX). */
+/**
+ * Who looks must not hold up who works: on a machine that has its hands full, endpoints come first (see PAGE_MESSAGES_MAX).
+ * But not last of all: with the lowest priority, where other programs took every core, `posthorn queues` answered after
+ * 12 to 14 s instead of 1, and such a machine is the one that an operator looks at. Whoever gave it less keeps that.
+ */
 function giveWay(): void {
+  const { PRIORITY_BELOW_NORMAL } = constants.priority;
   try {
-    setPriority(constants.priority.PRIORITY_LOW);
+    if (getPriority() < PRIORITY_BELOW_NORMAL) setPriority(PRIORITY_BELOW_NORMAL);
   } catch {
     // Some systems do not let a process say so; it runs as it is.
   }
@@ -89,7 +103,7 @@ function addHostVerbs(program: Command, context: VerbContext, ended: Ended): voi
   verb(program, 'host <file...>')
     .description('run the endpoints of these modules, with an embedded queue manager')
     .option('--role <role>', 'server: transactional; client: no transactions, queues purged at start', 'server')
-    .option('--stop-timeout <time>', 'how long handlers may take to end after SIGTERM', '30s')
+    .option('--stop-timeout <time>', `how long handlers may take to end after SIGTERM: ${TIME_FORM}`, '30s')
     .option(
       '--machine <name>',
       'name of this machine, as in queue@machine (default: as before, at first the host name)',
@@ -141,8 +155,8 @@ function addQueueVerbs(program: Command, context: VerbContext, ended: Ended): vo
     .option('--content-type <type>', 'what the body is (default: application/json)')
     .option('--header <name=value>', 'a header; may be repeated', collect)
     .option('--priority <0-7>', 'MSMQ priority (default: 3)')
-    .option('--delay <time>', 'make it visible later: 30s, 15m, 1h, 2d')
-    .option('--ttl <time>', 'drop or dead-letter it when nobody received it in that time')
+    .option('--delay <time>', `make it visible later: ${TIME_FORM}`)
+    .option('--ttl <time>', `drop or dead-letter it when nobody received it in that time: ${TIME_FORM}`)
     .option('--id <id>', 'message id (default: a new one)')
     .option('--create', 'make the queue, and the directory, if they do not exist')
     .action(async (queue: string, options: SendOptions) => {
@@ -171,7 +185,10 @@ function addMachineVerbs(program: Command, context: VerbContext, ended: Ended): 
   const outgoing = verb(program, 'outgoing [destination]')
     .description('what waits for other machines and why; one queue@machine whole; hold, release, retry')
     .option('--watch', 'again every second until Control-C; elsewhere than on a terminal a line for each change')
-    .option('--alarm-after <time>', 'exit code 1 when messages do not move for longer than this (default: 60s)')
+    .option(
+      '--alarm-after <time>',
+      `exit code 1 when messages do not move for longer than this: ${TIME_FORM} (default: 60s)`,
+    )
     .helpCommand(false)
     .enablePositionalOptions()
     .action(async (destination: string | undefined, options: OutgoingOptions) => {
@@ -211,7 +228,10 @@ function addTransactionVerbs(program: Command, context: VerbContext, ended: Ende
     .option('--state <state>', 'only these: in-doubt, committing, heuristic, aborting, fenced, foreign, …')
     .option('--resource <name>', 'only those with a part in this database')
     .option('--endpoint <name>', 'only those of this endpoint')
-    .option('--alarm-after <time>', 'exit code 1 when one is not settled for longer than this (default: 60s)')
+    .option(
+      '--alarm-after <time>',
+      `exit code 1 when one is not settled for longer than this: ${TIME_FORM} (default: 60s)`,
+    )
     .action(async (options: TransactionsOptions) => {
       ended(await (await import('./verbs/transactions.ts')).listTransactions(context, options));
     });
@@ -329,51 +349,4 @@ function addDeadLetterVerbs(program: Command, context: VerbContext, ended: Ended
     .action(async (ids: string[], options: ReturnOptions) => {
       ended(await (await import('./verbs/dead-letter.ts')).returnDeadLetters(context, ids, options));
     });
-}
-
-/** A verb with the options that every verb takes; settings of the program that commander does not hand down are repeated. */
-function verb(parent: Command, nameAndArguments: string): Command {
-  return parent
-    .command(nameAndArguments)
-    .option('--directory <dir>', 'data directory (default: $POSTHORN_DIRECTORY or ./.posthorn)')
-    .option('--json', 'one JSON document, or one a line for lists');
-}
-
-function withPlaces(command: Command): Command {
-  return command.option('--delayed', 'the delayed messages of the queue').option('--journal', 'its journal');
-}
-
-function withFilters(command: Command): Command {
-  return command
-    .option('--id <id>', 'only the message with this id; may be repeated', collect)
-    .option('--type <type>', 'only this message type')
-    .option('--exception <text>', 'only where type or text of the exception contains this')
-    .option('--group <group>', 'only this group of errors group; may be repeated', collect)
-    .option('--from <queue>', 'only what failed in this queue, or was meant for it')
-    .option('--older-than <time>', 'only what failed (or was sent) longer ago: 30s, 15m, 1h, 2d')
-    .option('--newer-than <time>', 'only what failed (or was sent) since then')
-    .option('--text <text>', 'only with this text in a header')
-    .option('--bodies', 'look for --text in bodies too')
-    .option('--filter <name=value>', 'the same filters by name: type=Order; may be repeated', collect);
-}
-
-function withDeadLetterFilters(command: Command): Command {
-  return withFilters(command).option(
-    '--reason <text>',
-    'only where the reason, or what happened, contains this: NACK_BAD_DST_Q',
-  );
-}
-
-function withReturnOptions(command: Command): Command {
-  return command
-    .option('--to <queue>', 'there instead of where each failed')
-    .option('--rate <n>', 'at most so many a second')
-    .option('--dry-run', 'only say what would be done')
-    .option('--resume <operation>', 'go on with an operation that was interrupted')
-    .option('--cancel <operation>', 'end an operation where it stands')
-    .option('--list', 'the operations there were');
-}
-
-function collect(value: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), value];
 }

@@ -6,7 +6,7 @@ export function parseDuration(option: string, text: string): number {
   if (parts === null)
     throw new UsageError(
       `${option} '${text}' is not a time span.`,
-      "Write a number with its unit: '30s', '15m', '1h', '2d'.",
+      "Write a number with its unit: '30s', '15m', '1h', '2d'; a bare number is seconds.",
     );
   return Number(parts[1]) * (UNIT_MS[parts[2] ?? 's'] ?? 1000);
 }
@@ -24,7 +24,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 export function parseWhole(option: string, text: string, min: number, max: number): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || value < min || value > max) {
-    throw new UsageError(`${option} '${text}' is not a whole number from ${min} to ${max}.`, '');
+    throw new UsageError(`${option} '${text}' is not a whole number in its range.`, `Give one from ${min} to ${max}.`);
   }
   return value;
 }
@@ -33,7 +33,10 @@ export function parseWhole(option: string, text: string, min: number, max: numbe
 export function parseRate(option: string, text: string): number {
   const value = Number(text);
   if (!/^\d+(\.\d+)?$/.test(text) || !(value > 0)) {
-    throw new UsageError(`${option} '${text}' is not a number of messages per second above 0.`, '');
+    throw new UsageError(
+      `${option} '${text}' is not a number of messages per second.`,
+      "Give one above 0: '10', '0.5'.",
+    );
   }
   return value;
 }

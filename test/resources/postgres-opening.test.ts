@@ -77,9 +77,9 @@ describe('the first statement of a branch on PostgreSQL', () => {
       const branch = await story.begin();
       const heard: string[] = [];
       t.mock.timers.enable({ apis: ['setTimeout'] });
-      const ask = (): Promise<void> =>
+      const ask = (sql = INSERT): Promise<void> =>
         new Promise((resolve) => {
-          (branch.client as PoolClient).query(INSERT, [1], (error) => {
+          (branch.client as PoolClient).query(sql, [1], (error) => {
             heard.push(error?.message ?? 'done');
             resolve();
           });
@@ -96,19 +96,24 @@ describe('the first statement of a branch on PostgreSQL', () => {
       assert.deepEqual([heard, await story.database.numbers()], [['done'], [1]]);
     });
 
-    test('is told once that it took too long, though it is answered later', async (t) => {
-      const { story, branch, heard, ask } = (await setup(t)) ?? {};
-      if (story === undefined || branch === undefined || ask === undefined) return;
-      const caught = story.database.proxy.trap(/insert into effects/, 'answer');
-      const asked = ask();
-      const { link, answered } = await caught;
-      await answered;
-      t.mock.timers.tick(QUERY_MS);
-      await asked;
-      link.letGo();
-      await branch.rollback();
-      assert.deepEqual([heard, await story.database.numbers()], [['Query read timeout'], []]);
-    });
+    for (const [how, sql] of [
+      ['is answered', INSERT],
+      ['fails', `${INSERT}, 1 / (number - 1)`],
+    ] as const) {
+      test(`is told once that it took too long, though it ${how} later`, async (t) => {
+        const { story, branch, heard, ask } = (await setup(t)) ?? {};
+        if (story === undefined || branch === undefined || ask === undefined) return;
+        const caught = story.database.proxy.trap(/insert into effects/, 'answer');
+        const asked = ask(sql);
+        const { link, answered } = await caught;
+        await answered;
+        t.mock.timers.tick(QUERY_MS);
+        await asked;
+        link.letGo();
+        await branch.rollback();
+        assert.deepEqual([heard, await story.database.numbers()], [['Query read timeout'], []]);
+      });
+    }
   });
 
   test('may be empty, and what follows it is in the transaction', async (t) => {
@@ -252,6 +257,22 @@ describe('round trips to PostgreSQL', () => {
     }
     assert.equal(doors.opened.length, 1);
     assert.deepEqual(await story.database.numbers(), [1, 2]);
+  });
+
+  test('are answered when the connection ends behind their last tag: nobody knows what became of the commit', async (t) => {
+    const story = await postgresStory(t);
+    if (story === undefined) return;
+    const { branch, connection, db } = await beginOn(story, branchDoors(t, story));
+    await db.query(INSERT, [1]);
+    await branch.end();
+    const { connection: wire } = connection.client;
+    // Where the server says so, it comes in one packet with the tag.
+    wire.removeAllListeners('readyForQuery');
+    wire.on('commandComplete', ({ text }: { readonly text: string }) => {
+      if (text === 'COMMIT') wire.stream.destroy();
+    });
+    assert.equal((await branch.commitWithMarker()).kind, 'unknown');
+    assert.deepEqual(await story.database.numbers(), [1]);
   });
 
   test('the question before PREPARE, and PREPARE, take one', async (t) => {

@@ -8,8 +8,11 @@ import type { Submittable } from 'pg';
  * The driver asks for a query object by the methods below; what belongs to our statements is kept here, the rest is passed on.
  */
 export class RoundTrip implements Submittable {
-  /** The driver puts one here where its user has set a time for all queries; it is called at the end. */
-  callback: (() => void) | undefined;
+  /**
+   * The driver puts another one here where its user has set a time for all queries, and calls this one when that is over; the
+   * oldest drivers do so without looking whether there is one.
+   */
+  callback: () => void = () => undefined;
   readonly #session: RoundTripSession;
   readonly #own: readonly OwnStatement[];
   readonly #last: DriverQuery | undefined;
@@ -68,7 +71,7 @@ export class RoundTrip implements Submittable {
     this.#tags.push(message.text);
     if (!this.#isInLast) return;
     for (const { text, name } of this.#kept) this.#session.keep(text, name);
-    if (this.#last !== undefined) this.#ownDone();
+    if (this.#last !== undefined && !this.#hasFailed) this.#ownDone();
   }
 
   handleEmptyQuery(connection: unknown): void {
@@ -87,12 +90,17 @@ export class RoundTrip implements Submittable {
     this.#last?.handleCopyData(message, connection);
   }
 
-  /** Also when the connection is lost. Of a failure of ours the statement behind them is told by whoever sent it. */
+  /**
+   * Also when the connection is lost, at whatever moment before the server is ready again. Of a failure of ours the statement
+   * behind them is told by whoever sent it.
+   */
   handleError(error: Error, connection: unknown): void {
+    // The driver tells once more of what it has given up before, when its time was over.
+    if (this.#hasFailed) return;
     this.#hasFailed = true;
-    this.callback?.();
-    if (this.#isInLast) {
-      this.#last?.handleError(error, connection);
+    this.callback();
+    if (this.#last !== undefined && this.#isInLast) {
+      this.#last.handleError(error, connection);
       return;
     }
     // Those that were skipped have none.
@@ -101,9 +109,9 @@ export class RoundTrip implements Submittable {
   }
 
   handleReadyForQuery(connection: unknown): void {
-    // The driver has given it up, when its time was over, and is answered all the same.
+    // What the driver has given up is answered all the same.
     if (this.#hasFailed) return;
-    this.callback?.();
+    this.callback();
     if (this.#last === undefined) this.#ownDone();
     else this.#last.handleReadyForQuery(connection);
   }

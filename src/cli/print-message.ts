@@ -32,7 +32,7 @@ function factsOf(queue: string, message: MessageDetails): [string, string][] {
   const facts: [string, string][] = [
     ['Message', message.id],
     ['Type', message.messageType ?? 'unknown'],
-    ['Queue', `${queue}, ${message.isLocked ? 'held by a receiver' : 'ready'}, priority ${message.priority}`],
+    ['Queue', `${queue}, ${stateOf(message)}, priority ${message.priority}`],
     ['Sent', readableTime(message.sentMs)],
   ];
   if (message.dueMs !== undefined) facts.push(['Due', readableTime(message.dueMs)]);
@@ -52,6 +52,11 @@ function factsOf(queue: string, message: MessageDetails): [string, string][] {
     facts.push(['Dead letter', `${deadLetter.reason}, was meant for ${deadLetter.source ?? 'an unknown queue'}`]);
   if (deadLetter?.text !== undefined) facts.push(['What', deadLetter.text]);
   return facts;
+}
+
+function stateOf(message: MessageDetails): string {
+  if (message.dueMs !== undefined) return 'delayed';
+  return message.isLocked ? 'held by a receiver' : 'ready';
 }
 
 function section(context: VerbContext, title: string, text: string): void {

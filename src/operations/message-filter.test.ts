@@ -31,7 +31,7 @@ function failed(changes: Readonly<Record<string, string>> = {}, body = '{"orderI
     bodyBytes: body.length,
     body: Buffer.from(body),
     isLocked: false,
-    deadlineMs: undefined,
+    dueMs: undefined,
   };
 }
 

@@ -66,7 +66,7 @@ export function summarizeMessage(message: BrowsedMessage): MessageSummary {
     bodyBytes: message.bodyBytes,
     isLocked: message.isLocked,
     sentMs: timeIn(headers, Header.timeSent),
-    dueMs: timeIn(headers, Header.deliverAt),
+    dueMs: message.dueMs,
     failure: summarizeFailure(headers),
     deadLetter: summarizeDeadLetter(headers),
     preview: message.body?.slice(0, BODY_PREVIEW_BYTES_MAX),

@@ -13,11 +13,13 @@ export class Browser {
   readonly #store: Store;
   readonly #queues: QueueSet;
   readonly #deadlineSet: (deadlineMs: number) => void;
+  readonly #wallMsOf: (steadyMs: number) => number;
 
-  constructor(store: Store, queues: QueueSet, deadlineSet: (deadlineMs: number) => void) {
+  constructor(store: Store, queues: QueueSet, owner: BrowserOwner) {
     this.#store = store;
     this.#queues = queues;
-    this.#deadlineSet = deadlineSet;
+    this.#deadlineSet = owner.deadlineSet;
+    this.#wallMsOf = owner.wallMsOf;
   }
 
   async browse(range: BrowseRange): Promise<BrowsePage> {
@@ -26,7 +28,7 @@ export class Browser {
     if (place === undefined) return { messages: [], lastPosition: undefined, isLast: true };
     const messages: BrowsedMessage[] = [];
     const cursor = await this.#readPage(place, range, (message) => {
-      if (!place.wasRemovedDuringReads(message.position)) messages.push(browsed(queue, place, message));
+      if (!place.wasRemovedDuringReads(message.position)) messages.push(this.#browsed(queue, place, message));
     });
     return { messages, ...cursor };
   }
@@ -41,7 +43,7 @@ export class Browser {
     const cursor = await this.#readPage(place, { ...range, withBodies: true }, (stored) => {
       if (place.wasRemovedDuringReads(stored.position)) return;
       lookedAt++;
-      const message = browsed(queue, place, stored);
+      const message = this.#browsed(queue, place, stored);
       if (!accept(message)) return;
       if (message.isLocked) lockedCount++;
       else taken.push({ message, delivery: new TakenDelivery(queue, place, stored, this.#deadlineSet) });
@@ -76,6 +78,28 @@ export class Browser {
     );
     return { lastPosition, isLast };
   }
+
+  #browsed(queue: Queue, place: Place, message: StoredMessage): BrowsedMessage {
+    const headers = parseHeaders(message.headers);
+    // The deadline of a waiting message is its expiry.
+    const dueMs = place === queue.delayed ? message.deadlineMs : undefined;
+    return {
+      queue: queue.name,
+      position: message.position,
+      priority: queue.isOutgoing ? sentPriorityOf(message.headers) : priorityOf(message.position),
+      headers,
+      id: headers?.[Header.messageId] ?? `position:${message.position}`,
+      bodyBytes: message.bodyBytes,
+      body: message.body,
+      isLocked: place.locked.has(message.position),
+      dueMs: dueMs === undefined ? undefined : this.#wallMsOf(dueMs),
+    };
+  }
+}
+
+export interface BrowserOwner {
+  deadlineSet(deadlineMs: number): void;
+  wallMsOf(steadyMs: number): number;
 }
 
 const PAGE_BYTES = 1024 * 1024;
@@ -91,19 +115,4 @@ function placeOf(queue: Queue, kind: QueuePlaceKind = 'queue'): Place | undefine
     default:
       return kind satisfies never;
   }
-}
-
-function browsed(queue: Queue, place: Place, message: StoredMessage): BrowsedMessage {
-  const headers = parseHeaders(message.headers);
-  return {
-    queue: queue.name,
-    position: message.position,
-    priority: queue.isOutgoing ? sentPriorityOf(message.headers) : priorityOf(message.position),
-    headers,
-    id: headers?.[Header.messageId] ?? `position:${message.position}`,
-    bodyBytes: message.bodyBytes,
-    body: message.body,
-    isLocked: place.locked.has(message.position),
-    deadlineMs: message.deadlineMs,
-  };
 }

@@ -27,8 +27,8 @@ export interface BrowsedMessage {
   readonly bodyBytes: number;
   readonly body: Uint8Array | undefined;
   readonly isLocked: boolean;
-  /** Steady time: due time of a delayed message, expiry of a waiting one. */
-  readonly deadlineMs: number | undefined;
+  /** Unix milliseconds: when a delayed message is due, as its place has it; its headers may name an earlier delay. */
+  readonly dueMs: number | undefined;
 }
 
 export interface BrowsePage {

@@ -93,7 +93,10 @@ export class QueueManager implements AsyncDisposable {
     this.#gate = new StartGate(() => this.#signalAll());
     this.#sending = new Sending(this.#queues, owner);
     this.#expiry = new Expiry(store, this.#queues, owner);
-    this.#browser = new Browser(store, this.#queues, owner.deadlineSet);
+    this.#browser = new Browser(store, this.#queues, {
+      ...owner,
+      wallMsOf: (steadyMs) => this.#clock.wallMsOf(steadyMs),
+    });
     this.#receiverOwner = this.#makeReceiverOwner();
     // In the turn in which the queues are known: what transactions have staged is locked from here on.
     const side = new ManagerQueueSide(store, this.#queues, state.transactions, {

@@ -20,6 +20,11 @@ export class SteadyClock {
     return Math.floor(this.#clock.monotonicNowMs() + this.#offsetMs);
   }
 
+  /** When a time of this clock comes, by the wall clock as it stands now: to be shown, never to be waited for. */
+  wallMsOf(steadyMs: number): number {
+    return this.#clock.wallNowMs() + steadyMs - this.nowMs();
+  }
+
   /** What the next process needs to go on. */
   save(): SavedClock {
     return {

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { Header } from '../../src/message/headers.ts';
+import { formatTimestamp } from '../../src/message/timestamp.ts';
+import { LocalOperations } from '../../src/operations/local-operations.ts';
 import { QueueStory } from '../support/queue-story.ts';
 
 const HOUR_MS = 3_600_000;
@@ -124,5 +127,24 @@ describe('when messages are delayed', () => {
     assert.equal(story.status('orders').delayed, 0);
     await story.advance(2000);
     assert.deepEqual(await story.drain('orders'), []);
+  });
+
+  test('operators see when each is due by its place, whatever its headers say of an earlier delay', async () => {
+    await using story = await QueueStory.begin();
+    const { clock } = story.machine.io;
+    await story.send('orders', 'put off once more', {
+      delayMs: HOUR_MS,
+      headers: { [Header.deliverAt]: formatTimestamp(clock.wallNowMs() + 100) },
+    });
+    await story.send('orders', 'never delayed', { timeToBeReceivedMs: HOUR_MS });
+    const operations = new LocalOperations(story.manager, story.machine.io);
+    const dueIn = async (kind: 'queue' | 'delayed'): Promise<(number | undefined)[]> =>
+      (await operations.readMessages({ queue: 'orders', kind })).messages.map(({ dueMs }) =>
+        dueMs === undefined ? undefined : dueMs - clock.wallNowMs(),
+      );
+    assert.deepEqual(await dueIn('delayed'), [HOUR_MS]);
+    await story.advance(HOUR_MS / 2);
+    assert.deepEqual(await dueIn('delayed'), [HOUR_MS / 2]);
+    assert.deepEqual(await dueIn('queue'), [undefined], 'what waits has an expiry, and is due already');
   });
 });

@@ -1,5 +1,6 @@
 import type { Io } from '../io/io.ts';
 import { formatAddress, parseAddress } from '../message/address.ts';
+import { InvalidOption } from '../message/errors.ts';
 import { headersOf } from '../message/headers.ts';
 import type { BrowseRange } from '../queues/browsing.ts';
 import { QueueNotFound } from '../queues/errors.ts';
@@ -165,7 +166,11 @@ export class LocalOperations implements Operations {
     const destination = parseAddress(request.to);
     const isHere = this.#manager.isHere(destination.machine);
     if (isHere && destination.queue === request.queue && (request.kind ?? 'queue') === 'queue') {
-      throw new InvalidRequest(`'${formatAddress(destination)}' is the queue that the messages are in`);
+      throw new InvalidOption(
+        'to',
+        `is '${formatAddress(destination)}', the queue that the messages are in`,
+        'Name another queue.',
+      );
     }
     if (isHere) this.#checkQueue(destination.queue);
     return this.#changePage(request, async (deliveries, work) => {

@@ -230,6 +230,24 @@ describe('when an operator types a command', { concurrency: 2 }, () => {
     const nowhere = await posthorn(['move', 'billing', 'biling', ...directory]);
     assert.equal(nowhere.exitCode, 1);
     assert.match(nowhere.stderr, /'billing'/);
+    const inPlace = await posthorn(['move', 'billing', 'billing', ...directory]);
+    assert.equal(inPlace.exitCode, 2);
+    assert.match(inPlace.stderr, /'to' is 'billing', the queue that the messages are in\. Name another queue/);
+  });
+
+  test('a delayed message is shown as one, with the time when it is due', async () => {
+    using data = temporaryDirectory();
+    const directory = ['--directory', data.path];
+    const given = ['send', 'orders', '--body', '{}', '--id', 'later', '--delay', '1h', '--create', ...directory];
+    assert.equal((await posthorn(given)).exitCode, 0);
+    const list = await posthorn(['peek', 'orders', '--delayed', ...directory]);
+    assert.match(list.stdout, /^ID +SENT +TYPE +PRIO +SIZE +DUE IN +BODY\nlater .* (?:1h|59m) /);
+    const whole = await posthorn(['peek', 'orders', 'later', '--delayed', ...directory]);
+    assert.match(whole.stdout, /^Queue +orders, delayed, priority \d$/m);
+    assert.match(whole.stdout, /^Due +\d{4}-/m);
+    const json = await posthorn(['peek', 'orders', 'later', '--delayed', '--json', ...directory]);
+    const { sentAt, dueAt } = jsonLines(json.stdout)[0] as { sentAt: string; dueAt: string };
+    assert.ok(Math.abs(Date.parse(dueAt) - Date.parse(sentAt) - 3_600_000) < 60_000, json.stdout);
   });
 
   test('a reader that has enough ends the verb without noise', async () => {

@@ -123,7 +123,7 @@ describe('when the control socket is used', () => {
       ['send', { messages: [{ ...message, priority: 8 }] }, 'INVALID_REQUEST'],
       ['send', { messages: [message], sendId: 'no/slash' }, 'INVALID_REQUEST'],
       ['send', { messages: [{ ...message, body: new Uint8Array(4 * 1024 * 1024 + 1) }] }, 'MESSAGE_TOO_LARGE'],
-      ['movePage', { queue: 'orders', to: 'orders', sequenceMax: 1 }, 'INVALID_REQUEST'],
+      ['movePage', { queue: 'orders', to: 'orders', sequenceMax: 1 }, 'INVALID_OPTION'],
     ];
     for (const [operation, request, code] of wrong)
       await assert.rejects(ask(operation, request), { code }, JSON.stringify([operation, request]).slice(0, 80));

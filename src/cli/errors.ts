@@ -5,6 +5,19 @@ export class UsageError extends PosthornError {
   readonly code = 'USAGE';
 }
 
+/** What a verb found cannot be written. What it did is done. */
+export class OutputUnwritable extends PosthornError {
+  readonly code = 'OUTPUT_UNWRITABLE';
+
+  constructor(cause: Error) {
+    super(
+      `Standard output cannot be written to: ${cause.message}.`,
+      'Make room there, or send the output somewhere else.',
+      { cause },
+    );
+  }
+}
+
 /** No message of the queue has that id. Nothing was done. */
 export class MessageNotFound extends PosthornError {
   readonly code = 'MESSAGE_NOT_FOUND';

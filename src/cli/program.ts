@@ -1,6 +1,7 @@
 import { constants, getPriority, setPriority } from 'node:os';
 import { type Argument, Command } from 'commander';
 import { packageVersion } from '../io/package-version.ts';
+import { nearestName } from '../message/posthorn-error.ts';
 import type { CommonOptions, ExitCode, VerbContext } from './verb.ts';
 import {
   collect,
@@ -39,14 +40,19 @@ export function buildProgram(context: VerbContext, ended: (exitCode: ExitCode) =
     .description('Operate Posthorn: queues, failed messages, and the host of your endpoints.')
     .exitOverride()
     .enablePositionalOptions()
-    .helpCommand(false)
-    .version(packageVersion(), '--version', 'print the version')
-    .helpOption('--help', 'print this help')
+    .addHelpCommand(new Command('help').argument('[verb]').description('the help of a verb').helpGroup('Help:'))
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
     .configureHelp({
       helpWidth: context.terminal.columns ?? 100,
       subcommandTerm: (command) => `${command.name()} ${command.registeredArguments.map(termOf).join(' ')}`.trimEnd(),
     })
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'posthorn: ')) })
+    // main reports it, in words or as JSON.
+    .configureOutput({ outputError: () => undefined })
+    .addHelpText('beforeAll', ({ command }) => {
+      checkHelped(command);
+      return '';
+    })
     .addHelpText('after', EXAMPLES)
     .hook('preAction', (_program, action) => {
       if (action.name() !== 'host') giveWay();
@@ -59,6 +65,19 @@ export function buildProgram(context: VerbContext, ended: (exitCode: ExitCode) =
   addErrorVerbs(program, context, ended);
   addDeadLetterVerbs(program, context, ended);
   return program;
+}
+
+/** Help of a verb that there is none is an error: the help of all verbs is not what was asked for. */
+function checkHelped(command: Command): void {
+  const [first, second] = command.args;
+  const wanted = first === 'help' ? second : first;
+  if (command.registeredArguments.length > 0 || wanted === undefined || wanted.startsWith('-')) return;
+  const nearest = nearestName(
+    wanted,
+    command.commands.map((known) => known.name()),
+  );
+  const suggestion = nearest === undefined ? '' : `\n(Did you mean ${nearest}?)`;
+  command.error(`error: unknown command '${wanted}'${suggestion}`);
 }
 
 /**

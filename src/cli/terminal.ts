@@ -20,14 +20,19 @@ export interface Terminal {
   readonly showsProgress: boolean;
 }
 
-/** The terminal of this process. Colours obey NO_COLOR and are left out when the output goes elsewhere. */
-export function processTerminal(): Terminal {
+/**
+ * The terminal of this process. Colours obey NO_COLOR and are left out when the output goes elsewhere.
+ *
+ * @param onUnwritable - standard output takes nothing any more, as on a full disk; may be called more than once
+ */
+export function processTerminal({ onUnwritable }: { readonly onUnwritable: (error: Error) => void }): Terminal {
   const { stdin, stdout, stderr } = process;
-  // The reader went away, as `head` does when it has enough: nothing is left to be done, and that is no failure.
   for (const stream of [stdout, stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
+      // The reader went away, as `head` does when it has enough: nothing is left to be done, and that is no failure.
       if (error.code === 'EPIPE') process.exit(0);
-      throw error;
+      // What standard error does not take can be told nowhere; the exit code still tells how it ended.
+      if (stream === stdout) onUnwritable(error);
     });
   }
   return {

@@ -1,3 +1,5 @@
+import { parseAddress } from '../message/address.ts';
+import { isPosthornError } from '../message/posthorn-error.ts';
 import { UsageError } from './errors.ts';
 
 /** `90s`, `15m`, `1h`, `2d`, `250ms`, or a plain number of seconds, in milliseconds. */
@@ -8,8 +10,13 @@ export function parseDuration(option: string, text: string): number {
       `${option} '${text}' is not a time span.`,
       "Write a number with its unit: '30s', '15m', '1h', '2d'; a bare number is seconds.",
     );
-  return Number(parts[1]) * (UNIT_MS[parts[2] ?? 's'] ?? 1000);
+  const spanMs = Number(parts[1]) * (UNIT_MS[parts[2] ?? 's'] ?? 1000);
+  if (spanMs > SPAN_MS_MAX) throw new UsageError(`${option} '${text}' is too long.`, 'Give at most a hundred years.');
+  return spanMs;
 }
+
+/** A hundred years, as endpoints take: more would not fit a date. */
+const SPAN_MS_MAX = 100 * 365 * 24 * 60 * 60 * 1000;
 
 const UNIT_MS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -24,7 +31,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 export function parseWhole(option: string, text: string, min: number, max: number): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || value < min || value > max) {
-    throw new UsageError(`${option} '${text}' is not a whole number in its range.`, `Give one from ${min} to ${max}.`);
+    throw new UsageError(`${option} '${text}' cannot be used.`, `Give a whole number from ${min} to ${max}.`);
   }
   return value;
 }
@@ -49,4 +56,17 @@ export function parseListen(text: string): { readonly port: number; readonly add
   }
   const address = bracketed ?? plain;
   return { port: parseWhole('--listen', port, 0, 65_535), ...(address !== undefined && { address }) };
+}
+
+/** The name of a machine, `beta`; a path or an address with a queue is none. */
+export function checkMachineName(machine: string): void {
+  try {
+    parseAddress(`queue@${machine}`);
+  } catch (error) {
+    if (!isPosthornError(error, 'INVALID_ADDRESS')) throw error;
+    throw new UsageError(
+      `'${machine}' is not the name of a machine.`,
+      "It has letters, digits, '.' and '-', begins with a letter or digit, and has at most 63 characters.",
+    );
+  }
 }

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Io } from '../io/io.ts';
 import { connectOperations } from '../operations/connect.ts';
 import type { Operations } from '../operations/operations.ts';
+import { UsageError } from './errors.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What every verb gets. */
@@ -35,8 +36,17 @@ export async function withOperations(
   }
 }
 
+/**
+ * Where the queue manager is.
+ *
+ * @throws {UsageError} it is empty text, as of a shell variable that is not set: that would be the current directory
+ */
 export function directoryOf(context: Pick<VerbContext, 'environment'>, options: CommonOptions): string {
-  return options.directory ?? (context.environment.POSTHORN_DIRECTORY || '.posthorn');
+  const fromEnvironment = context.environment.POSTHORN_DIRECTORY;
+  const directory = options.directory ?? fromEnvironment ?? '.posthorn';
+  if (directory !== '') return directory;
+  if (options.directory === '') throw new UsageError('--directory is empty.', 'Name a directory, or leave it out.');
+  throw new UsageError('The environment variable POSTHORN_DIRECTORY is empty.', 'Name a directory in it, or unset it.');
 }
 
 /** One JSON document on one line. */

@@ -20,3 +20,9 @@ test('what is to be done is said in whole sentences, also where no address was c
     }
   }
 });
+
+test('a name is only doubted where one was given', () => {
+  const mend = (machine: string) => REASON_WORDS.CONNECT_REFUSED.mend?.({ ...WHERE, machine });
+  assert.match(mend('beta') ?? '', /If 10\.0\.0\.2 is not beta, correct the name\.$/);
+  assert.doesNotMatch(mend('10.0.0.2') ?? '', /correct the name/);
+});

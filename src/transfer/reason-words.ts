@@ -38,7 +38,7 @@ export const REASON_WORDS: Readonly<Record<Reason, ReasonWords>> = {
   CONNECT_REFUSED: {
     short: 'nothing listens',
     mend: ({ machine, port, ...where }) =>
-      `Start the queue manager of ${machine} with a listener on port ${port}, and see 'posthorn incoming' there. If it listens on another port, say so here: ${override(machine)}. If ${addressOf(where)} is not ${machine}, correct the name.`,
+      `Start the queue manager of ${machine} with a listener on port ${port}, and see 'posthorn incoming' there. If it listens on another port, say so here: ${override(machine)}.${ifNameIsWrong(machine, addressOf(where))}`,
   },
   CONNECT_TIMEOUT: {
     short: 'no answer',
@@ -184,6 +184,11 @@ function override(machine: string): string {
 /** What the queue is called on its own machine. */
 function nameOf({ queue }: { readonly queue?: string }): string {
   return queue?.split('@')[0] ?? 'NAME';
+}
+
+/** Nothing where an address was given instead of a name. */
+function ifNameIsWrong(machine: string, address: string): string {
+  return address === machine ? '' : ` If ${address} is not ${machine}, correct the name.`;
 }
 
 function addressOf(where: { readonly name?: string; readonly address: string | undefined }): string {

@@ -3,9 +3,8 @@ import { consoleLogger } from '../../host/console-logger.ts';
 import { Host, type HostOptions as RunOptions } from '../../host/host.ts';
 import { jsonLogger } from '../../host/json-logger.ts';
 import type { Logger } from '../../io/logger.ts';
-import { parseAddress } from '../../message/address.ts';
 import { InvalidOption } from '../../message/errors.ts';
-import { parseDuration, parseListen } from '../values.ts';
+import { checkMachineName, parseDuration, parseListen } from '../values.ts';
 import { type CommonOptions, directoryOf, type ExitCode, type VerbContext } from '../verb.ts';
 
 export interface HostOptions extends CommonOptions {
@@ -54,11 +53,8 @@ export async function host(context: VerbContext, files: readonly string[], optio
   });
   try {
     await running.start();
-    logger.info(`Host of '${directory}' runs in process ${process.pid} as ${role}.`, {
-      directory,
-      pid: process.pid,
-      role,
-    });
+    // Lines for machines carry the pid already.
+    logger.info(`Host of '${directory}' runs in process ${process.pid} as ${role}.`, { directory, role });
     const exitCode = await ending.promise;
     await running.stop({ timeoutMs });
     logger.info('Stopped.');
@@ -86,7 +82,7 @@ export function parseRole(text: string): 'server' | 'client' {
 
 /** What is not said stays as the directory has it: its name, and its `network.json`. */
 function networkOf({ machine, listen, allowPlaintext }: HostOptions): NonNullable<RunOptions['queueManager']> {
-  if (machine !== undefined) parseAddress(`queue@${machine}`);
+  if (machine !== undefined) checkMachineName(machine);
   return {
     ...(machine !== undefined && { machine }),
     ...(listen !== undefined && { listen: parseListen(listen) }),

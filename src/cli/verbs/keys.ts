@@ -2,12 +2,9 @@ import { join, resolve } from 'node:path';
 import { type DescribedCertificate, describeKeys } from '../../keys/describe-keys.ts';
 import { makeAuthority } from '../../keys/make-authority.ts';
 import { makeMachineCertificate } from '../../keys/make-machine-certificate.ts';
-import { parseAddress } from '../../message/address.ts';
-import { isPosthornError } from '../../message/posthorn-error.ts';
-import { UsageError } from '../errors.ts';
 import { countOf, isoTime } from '../format.ts';
 import { harmless, type Terminal } from '../terminal.ts';
-import { parseWhole } from '../values.ts';
+import { checkMachineName, parseWhole } from '../values.ts';
 import { type CommonOptions, directoryOf, type ExitCode, printJson, type VerbContext } from '../verb.ts';
 
 export interface KeysOptions extends CommonOptions {
@@ -102,18 +99,6 @@ export async function showKeys(context: VerbContext, options: KeysOptions): Prom
 
 function keysDirectoryOf(context: VerbContext, options: KeysOptions): string {
   return join(resolve(directoryOf(context, options)), 'keys');
-}
-
-function checkMachineName(machine: string): void {
-  try {
-    parseAddress(`queue@${machine}`);
-  } catch (error) {
-    if (!isPosthornError(error, 'INVALID_ADDRESS')) throw error;
-    throw new UsageError(
-      `'${machine}' is not the name of a machine.`,
-      "It has letters, digits, '.' and '-', begins with a letter or digit, and has at most 63 characters.",
-    );
-  }
 }
 
 function daysOf(options: KeysOptions): number | undefined {

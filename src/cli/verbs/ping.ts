@@ -1,5 +1,5 @@
-import { parseAddress } from '../../message/address.ts';
 import { formatPing, isWell, pingJson } from '../ping-view.ts';
+import { checkMachineName } from '../values.ts';
 import { type CommonOptions, type ExitCode, printJson, type VerbContext, withOperations } from '../verb.ts';
 
 /**
@@ -10,7 +10,7 @@ export function ping(context: VerbContext, given: string, options: CommonOptions
   const { terminal } = context;
   // A destination is as good as its machine.
   const machine = given.slice(given.indexOf('@') + 1);
-  parseAddress(`queue@${machine}`);
+  checkMachineName(machine);
   return withOperations(context, options, async (operations) => {
     if (terminal.showsProgress && options.json !== true) terminal.note(`Looking for ${machine}, 20 s at most…`);
     const report = await operations.ping({ machine });

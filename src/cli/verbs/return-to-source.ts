@@ -90,11 +90,11 @@ async function readWish(
   }
   if (!context.terminal.canAsk || options.json === true) {
     const isDeadLetter = errorQueue === DEAD_LETTER_QUEUE;
+    // 'all' alone means the messages; the queue was left out.
+    const queue = errorQueue === 'all' ? undefined : errorQueue;
     throw new UsageError(
-      errorQueue === undefined
-        ? 'return-to-source needs the queue to empty.'
-        : 'It has to be said which messages go back.',
-      `Write for example: posthorn ${isDeadLetter ? 'dead-letter return' : `return-to-source ${errorQueue ?? 'error'}`} all`,
+      queue === undefined ? 'return-to-source needs the queue to empty.' : 'It has to be said which messages go back.',
+      `Write for example: posthorn ${isDeadLetter ? 'dead-letter return' : `return-to-source ${queue ?? 'error'}`} all`,
     );
   }
   const { askWhatToReturn } = await import('../ask-return.ts');

@@ -2,8 +2,9 @@ import { readBytes } from '../../io/files.ts';
 import { readStandardInput } from '../../io/standard-input.ts';
 import { formatAddress, parseAddress } from '../../message/address.ts';
 import { checkHeaders } from '../../message/check-headers.ts';
+import { checkMessageType } from '../../message/check-message-type.ts';
 import { Header, headersOf } from '../../message/headers.ts';
-import { PRIORITY_MAX } from '../../message/limits.ts';
+import { MESSAGE_ID_LENGTH_MAX, PRIORITY_MAX } from '../../message/limits.ts';
 import { PosthornError } from '../../message/posthorn-error.ts';
 import { formatTimestamp } from '../../message/timestamp.ts';
 import type { ManagerDescription, Operations, SendRequest } from '../../operations/operations.ts';
@@ -27,6 +28,8 @@ export interface SendOptions extends CommonOptions {
 /** `posthorn send QUEUE`: stores one message; done when it is on disk. */
 export async function send(context: VerbContext, destination: string, options: SendOptions): Promise<ExitCode> {
   const address = parseAddress(destination);
+  checkId(options.id);
+  if (options.type !== undefined) checkMessageType(options.type);
   const body = await readBody(options);
   const priority =
     options.priority === undefined ? undefined : parseWhole('--priority', options.priority, 0, PRIORITY_MAX);
@@ -73,7 +76,8 @@ function makeHeaders(context: VerbContext, manager: ManagerDescription, options:
   if (options.type !== undefined) headers[Header.enclosedMessageTypes] = options.type;
   for (const text of options.header ?? []) {
     const equals = text.indexOf('=');
-    if (equals < 1) throw new UsageError(`--header '${text}' is not NAME=VALUE.`, '');
+    if (equals < 1)
+      throw new UsageError(`--header '${text}' is not NAME=VALUE.`, "Write it as --header 'Tenant=acme'.");
     headers[text.slice(0, equals)] = text.slice(equals + 1);
   }
   checkHeaders(headers);
@@ -84,10 +88,29 @@ async function readBody(options: SendOptions): Promise<Uint8Array> {
   if (options.body !== undefined && options.file !== undefined)
     throw new UsageError('--body and --file together cannot be meant.', 'Give one of them.');
   if (options.file === '-') return checked(await readStandardInput(), options);
-  if (options.file !== undefined) return checked(await readBytes(options.file), options);
+  if (options.file !== undefined) return checked(await readBodyFile(options.file), options);
   if (options.body === undefined)
     throw new UsageError('send needs a body.', `Add --body '{"…"}', --file FILE, or --file - for standard input.`);
   return checked(new TextEncoder().encode(options.body), options);
+}
+
+async function readBodyFile(path: string): Promise<Uint8Array> {
+  try {
+    return await readBytes(path);
+  } catch (error) {
+    throw new UsageError(
+      `'${path}' cannot be read: ${error instanceof Error ? error.message : String(error)}.`,
+      'Name a file that can be with --file, or - for standard input.',
+    );
+  }
+}
+
+function checkId(id: string | undefined): void {
+  if (id === undefined || (id !== '' && id.length <= MESSAGE_ID_LENGTH_MAX)) return;
+  throw new UsageError(
+    `--id is ${id === '' ? 'empty' : 'too long'}.`,
+    `Give 1 to ${MESSAGE_ID_LENGTH_MAX} characters, or leave it out for a new one.`,
+  );
 }
 
 /** A body that says it is JSON has to be: an endpoint would only put it into its error queue. */

@@ -17,6 +17,7 @@ import type { SessionWatch } from '../shared/session-watch.ts';
 import { leavesSession, sqlState } from './answers.ts';
 import { askForVote } from './ask-for-vote.ts';
 import { AWAIT_DISK } from './await-disk.ts';
+import { beginStatements } from './begin-statements.ts';
 import { BEGIN_MS, type BranchConnection } from './branch-connection.ts';
 import { BranchOpening } from './branch-opening.ts';
 import { finishBranch } from './finish-branch.ts';
@@ -170,10 +171,9 @@ export class PostgresBranch implements Branch {
     return false;
   }
 
-  #openingOf({ id, isolationLevel }: BranchRequest): BranchOpening {
-    const begin = { text: `begin isolation level ${isolationLevel} read write`, isKept: true };
+  #openingOf(request: BranchRequest): BranchOpening {
     return new BranchOpening(this.#connection, {
-      statements: [begin, { text: SET_ID, values: [id.transaction], isKept: true }],
+      statements: beginStatements(request),
       within: (answer) => this.#guarded('begin', answer, BEGIN_MS),
       failed: (error) => this.#statements.failedToBegin(error),
     });
@@ -233,7 +233,6 @@ export interface BranchDoors {
 
 const ROLLBACK_MS = 5000;
 
-const SET_ID = "select pg_catalog.set_config('posthorn.transaction', $1, true)";
 const COMMIT: OwnStatement = { text: 'commit', isKept: true };
 
 const HAS_NUMBER = 'select pg_catalog.pg_current_xact_id_if_assigned()::text as number';

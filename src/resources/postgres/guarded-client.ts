@@ -24,7 +24,7 @@ export function guardClient(connection: BranchConnection, gate: StatementGate, o
       const target = client();
       if (property === 'query') return queries.query;
       if (property === 'connect') return connectNothing;
-      if (property === 'getTransactionStatus' && !opening.isOpen) return () => 'T';
+      if (property === 'getTransactionStatus') return () => statusOf(connection, opening);
       if (property === 'release' || property === 'end') return endNothing;
       if (property === 'ref' || property === 'unref') return () => undefined;
       if (typeof property === 'symbol' || property === 'constructor') return Reflect.get(target, property);
@@ -43,6 +43,11 @@ export function guardClient(connection: BranchConnection, gate: StatementGate, o
   const connectNothing = (callback?: (error: undefined, client: PoolClient, done: () => void) => void): unknown =>
     callback === undefined ? Promise.resolve(guarded) : callback(undefined, guarded, () => undefined);
   return guarded;
+}
+
+/** The driver's own is told later, and its oldest versions have none. Before BEGIN is answered there is a transaction as well. */
+function statusOf({ current }: BranchConnection, { isOpen }: BranchOpening): string {
+  return current.transactionStatus === 'I' && !isOpen ? 'T' : current.transactionStatus;
 }
 
 /** Who is asked before a statement is sent. */

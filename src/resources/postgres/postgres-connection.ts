@@ -25,7 +25,10 @@ export class PostgresConnection implements PoolConnection {
   readonly client: Client;
   readonly session: string;
   readonly server: ServerFacts;
-  /** `I` outside of any transaction, `T` in one, `E` in one that failed; as of the server's last word. */
+  /**
+   * `I` outside of any transaction, `T` in one, `E` in one that failed; as of the server's last word. It says so at the end of
+   * each round trip, and who asked may hear before: so BEGIN, and an error, tell of it as well.
+   */
   transactionStatus = 'I';
   /** Of the session, as last set; undefined: not known. */
   idleMsMax: number | undefined;
@@ -55,6 +58,10 @@ export class PostgresConnection implements PoolConnection {
     client.connection.on('commandComplete', ({ text }: { readonly text: string }) => this.#hearTag(text));
     client.connection.on('parameterStatus', ({ parameterName, parameterValue }: ParameterStatus) => {
       if (parameterName === 'standard_conforming_strings') this.readsBackslashes = parameterValue !== 'on';
+    });
+    // Before the driver tells whoever asked.
+    client.connection.prependListener('errorMessage', () => {
+      if (this.transactionStatus === 'T') this.transactionStatus = 'E';
     });
     client.connection.on('readyForQuery', ({ status }: { readonly status: string }) => {
       this.transactionStatus = status;
@@ -140,6 +147,7 @@ export class PostgresConnection implements PoolConnection {
   };
 
   #hearTag(tag: string): void {
+    if (tag === 'BEGIN') this.transactionStatus = 'T';
     if (this.#ownTags > 0) this.#ownTags--;
     else {
       if (FORGETTING.has(tag)) this.#kept.clear();

@@ -80,9 +80,9 @@ export class StatementWatch implements StatementGate {
   end(): void {
     this.#connection.onTag(undefined);
     const { transactionStatus, isUsable } = this.#connection.current;
-    if (this.#opening.isOpen && !this.#guard.isRunning && isUsable) {
+    if (!this.#guard.isRunning && isUsable) {
       if (transactionStatus === 'E' && this.#lastError !== undefined) this.#guard.doomBy(this.#lastError);
-      if (transactionStatus === 'I') this.#doomEndedByHand();
+      if (transactionStatus === 'I' && this.#opening.isOpen) this.#doomEndedByHand();
     }
     this.#guard.end();
   }

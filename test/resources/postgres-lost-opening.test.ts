@@ -62,6 +62,39 @@ describe('a connection to PostgreSQL that breaks before BEGIN is answered', () =
     });
   }
 
+  test('is replaced when it was fresh as it was taken, and silent for long as the first statement is sent', async (t) => {
+    const story = await postgresStory(t);
+    if (story === undefined) return;
+    const doors = branchDoors(t, story);
+    await (await beginOn(story, doors)).branch.rollback();
+    const { branch, connection, db } = await beginOn(story, doors);
+    connection.heardMs -= 60_000;
+    const caught = story.database.proxy.trap(BEGINS, 'request');
+    const asked = db.query(INSERT, [1]);
+    (await caught).link.cut();
+    assert.equal((await asked).rowCount, 1);
+    await commit(branch);
+    assert.deepEqual([doors.opened.length, await story.database.numbers()], [2, [1]]);
+  });
+
+  for (const [form, sql, values] of [
+    ['with values', INSERT, [1]],
+    ['without values', PLAIN, undefined],
+  ] as const) {
+    test(`is replaced when it is known to be gone before the first statement is sent, one ${form}`, async (t) => {
+      const story = await postgresStory(t);
+      if (story === undefined) return;
+      const doors = branchDoors(t, story);
+      await (await beginOn(story, doors)).branch.rollback();
+      const { branch, connection, db } = await beginOn(story, doors);
+      await story.resource.recovery.endSession(connection.session);
+      await new Promise<void>((resolve) => connection.onGone(resolve));
+      assert.equal((await db.query(sql, values?.slice())).rowCount, 1);
+      await commit(branch);
+      assert.deepEqual([doors.opened.length, await story.database.numbers()], [2, [1]]);
+    });
+  }
+
   test('is replaced once: what breaks then is told, and nothing is there', async (t) => {
     const story = await setup(t);
     if (story === undefined) return;

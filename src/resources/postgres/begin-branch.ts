@@ -10,7 +10,8 @@ import { shownTarget } from './postgres-connection.ts';
  * Takes a connection for a branch, whose transaction will carry the branch's id from its begin.
  *
  * On one that the server has not answered on for a while BEGIN is asked for at once, so that a server that is gone is found out
- * here, and not by the handler's first statement. On any other BEGIN goes with that statement.
+ * here, and not by the handler's first statement. On any other BEGIN goes with that statement, or before it where the
+ * connection has become such a one by then.
  *
  * @throws {PosthornError} RESOURCE_UNAVAILABLE with what the server or the network said
  */

@@ -39,8 +39,12 @@ export class BranchConnection {
     return this.#current;
   }
 
-  /** The server has not answered on it for so long that its first request should be one that costs nobody anything. */
+  /**
+   * It is gone, or the server has not answered on it for so long that its first request should be one that costs nobody
+   * anything.
+   */
   get isStale(): boolean {
+    if (!this.#current.isUsable) return true;
     return this.#mayBeDead && nodeIo().clock.monotonicNowMs() - this.#current.heardMs > FRESH_MS;
   }
 

@@ -8,7 +8,7 @@ import type { DriverQuery, OwnStatement } from './round-trip.ts';
  * Begins the transaction of a branch: with its first statement in one round trip, or by itself.
  *
  *     closed ──a statement with parameters, sent along──▶ opening ──BEGIN answered──▶ open
- *        └──────────any other: BEGIN first─────────────────▲  │└──refused, lost──▶ failed
+ *        └──any other, or a stale connection: BEGIN first──▲  │└──refused, lost──▶ failed
  *                                                           └──┘ once more, where nothing can have come of it
  *
  * Invariants
@@ -32,11 +32,16 @@ export class BranchOpening {
     return this.#state === 'closed';
   }
 
+  /** BEGIN may bring a statement along: that is decided when the statement is sent, and not when the branch was taken. */
+  get takesAlong(): boolean {
+    return this.isClosed && !this.#connection.isStale;
+  }
+
   get isOpen(): boolean {
     return this.#state === 'open';
   }
 
-  /** Sends `query` behind BEGIN; only while it is closed. The query hears of its own end itself. */
+  /** Sends `query` behind BEGIN; only while it `takesAlong`. The query hears of its own end itself. */
   openWith(query: DriverQuery): void {
     this.#waiting.push({ send: () => undefined, refuse: (error) => query.handleError(error, undefined) });
     void this.#open(query);

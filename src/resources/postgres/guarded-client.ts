@@ -195,7 +195,7 @@ class GuardedQueries {
 
   /** Statements with parameters and nothing else: what the driver sends by the extended protocol, and has checked. */
   #opensWith(config: unknown, values: unknown): boolean {
-    if (!this.#opening.isClosed) return false;
+    if (!this.#opening.takesAlong) return false;
     if (typeof config === 'string') return isText(config) && isFilled(values);
     if (typeof config !== 'object' || config === null) return false;
     const { text, values: own, name, rows, portal, query_timeout: timeout } = config as DriverConfig;

@@ -7,7 +7,6 @@ import { BranchOpening } from '../../src/resources/postgres/branch-opening.ts';
 import { guardClient } from '../../src/resources/postgres/guarded-client.ts';
 import type { PostgresConnection } from '../../src/resources/postgres/postgres-connection.ts';
 import { StatementWatch } from '../../src/resources/postgres/statement-watch.ts';
-import type { Branch } from '../../src/transactions/resource-manager.ts';
 import { beginOn, branchDoors, commit, postgresStory } from './postgres-story.ts';
 import type { ResourceStory } from './resource-story.ts';
 
@@ -328,40 +327,4 @@ test('statements of ours that had to wait for their turn are not heard as those 
   await connection.client.query('select 1');
   connection.destroy();
   assert.deepEqual(heard, ['SELECT 1', 'SELECT 1']);
-});
-
-describe('a session of PostgreSQL that is made to forget its statements', () => {
-  test('commits all the same when the server tells of it', async (t) => {
-    const story = await postgresStory(t, { poolSize: 1 });
-    if (story === undefined) return;
-    for (const number of [1, 2]) {
-      const branch = await story.begin();
-      const db = branch.client as PoolClient;
-      await db.query(INSERT, [number]);
-      await db.query('deallocate all');
-      await commit(branch);
-    }
-    assert.deepEqual(await story.database.numbers(), [1, 2]);
-  });
-
-  for (const [ending, end] of [
-    ['commits or refuses', (branch: Branch) => branch.commitWithMarker().then(({ kind }) => kind)],
-    ['rolls back', (branch: Branch) => branch.rollback().then(() => 'refused')],
-  ] as const) {
-    test(`${ending} where the server does not tell, and commits the next one`, async (t) => {
-      const story = await postgresStory(t, { poolSize: 1 });
-      if (story === undefined) return;
-      await (await story.written(1)).commitWithMarker();
-      const branch = await story.begin();
-      await story.write(branch, 2);
-      await story.query(branch, "do $$ begin execute 'deallocate all'; end $$");
-      await branch.end();
-      const outcome = await end(branch);
-      assert.ok(outcome === 'committed' || outcome === 'refused', outcome);
-      const numbers = outcome === 'committed' ? [1, 2] : [1];
-      assert.deepEqual(await story.database.numbers(), numbers);
-      assert.deepEqual(await (await story.written(3)).commitWithMarker(), { kind: 'committed' });
-      assert.deepEqual(await story.database.numbers(), [...numbers, 3]);
-    });
-  }
 });

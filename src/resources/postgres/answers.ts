@@ -97,6 +97,9 @@ const FENCE_WORDS: Readonly<Record<string, string>> = {
   '40P01': 'it was the victim of a deadlock (40P01)',
 };
 
+/** invalid_sql_statement_name: somebody made the session forget its statements, in a way that no tag told. */
+export const FORGOTTEN_STATEMENT = '26000';
+
 /** The code of an error that the server itself sent; undefined: the connection failed, or the driver. */
 export function sqlState(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error) || !('severity' in error)) return undefined;

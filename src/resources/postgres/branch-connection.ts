@@ -2,8 +2,8 @@ import { nodeIo } from '../../io/node-io.ts';
 import type { BranchRequest } from '../../transactions/resource-manager.ts';
 import type { ConnectionPool } from '../shared/connection-pool.ts';
 import type { SessionWatch } from '../shared/session-watch.ts';
-import { sqlState } from './answers.ts';
-import { FORGOTTEN_STATEMENT, type PostgresConnection } from './postgres-connection.ts';
+import { FORGOTTEN_STATEMENT, sqlState } from './answers.ts';
+import type { PostgresConnection } from './postgres-connection.ts';
 
 /**
  * The connection of one branch, from its acquisition until it is given back or cut; until BEGIN is answered another one may

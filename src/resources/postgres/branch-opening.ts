@@ -1,7 +1,6 @@
 import { asError } from '../../transactions/as-error.ts';
-import { sqlState } from './answers.ts';
+import { FORGOTTEN_STATEMENT, sqlState } from './answers.ts';
 import type { BranchConnection } from './branch-connection.ts';
-import { FORGOTTEN_STATEMENT } from './postgres-connection.ts';
 import type { DriverQuery, OwnStatement } from './round-trip.ts';
 
 /**

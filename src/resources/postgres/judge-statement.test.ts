@@ -47,6 +47,7 @@ describe('what a statement would do', () => {
     'reset search_path',
     'listen x',
     'prepare find as select 1',
+    'deallocate all',
     'create temp table x (n int)',
     'declare c cursor with hold for select 1',
     "select 1; load 'x'",

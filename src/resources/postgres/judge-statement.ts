@@ -72,6 +72,8 @@ function leavesTrace({ words }: Statement): boolean {
     case 'UNLISTEN':
     case 'LOAD':
     case 'PREPARE':
+    // The driver goes on to believe in the names that it has given.
+    case 'DEALLOCATE':
       return true;
     default:
       return false;

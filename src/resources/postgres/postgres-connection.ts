@@ -6,7 +6,7 @@ import { connectionProblem } from '../shared/connection-problem.ts';
 import { within } from '../shared/deadline.ts';
 import { loadDriver } from '../shared/load-driver.ts';
 import type { PoolConnection } from '../shared/pool-connection.ts';
-import { sqlState } from './answers.ts';
+import { FORGOTTEN_STATEMENT, sqlState } from './answers.ts';
 import type { PostgresSettings } from './postgres-options.ts';
 import {
   type DriverQuery,
@@ -169,8 +169,6 @@ export class PostgresConnection implements PoolConnection {
 
 /** Commands after which a session knows no statement any more that it kept. */
 const FORGETTING: ReadonlySet<string> = new Set(['DEALLOCATE ALL', 'DISCARD ALL']);
-/** invalid_sql_statement_name: somebody made the session forget, in a way that no tag told. */
-export const FORGOTTEN_STATEMENT = '26000';
 
 /** The server tells of some settings whenever they change, by whatever means. */
 interface ParameterStatus {

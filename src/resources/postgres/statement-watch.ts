@@ -2,7 +2,7 @@ import { Roster } from '../../io/roster.ts';
 import { StatementRefused } from '../../transactions/errors.ts';
 import { BranchGuard, type RunningStatement } from '../shared/branch-guard.ts';
 import type { SessionWatch, Watched } from '../shared/session-watch.ts';
-import { leavesSession } from './answers.ts';
+import { FORGOTTEN_STATEMENT, leavesSession, sqlState } from './answers.ts';
 import type { BranchConnection } from './branch-connection.ts';
 import type { BranchOpening } from './branch-opening.ts';
 import type { StatementGate } from './guarded-client.ts';
@@ -128,6 +128,8 @@ export class StatementWatch implements StatementGate {
 
   #failed(error: Error): void {
     this.#lastError = error;
+    // The driver believes in a name that the session has forgotten, and would go on to.
+    if (sqlState(error) === FORGOTTEN_STATEMENT) this.#hasChangedSession = true;
     // Only what the server itself answered can be left to the handler: anything else puts the connection in doubt.
     if (!leavesSession(error)) this.#guard.doomBy(error);
   }

@@ -7,6 +7,7 @@ import type { TestFileResult } from './run-test-file.ts';
 export const CAPABILITIES: readonly string[] = [
   'netns',
   'own-address',
+  'other-user',
   'terminal',
   'tmpfs',
   'sync-faults',

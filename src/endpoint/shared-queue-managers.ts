@@ -1,6 +1,7 @@
-import { exists, makePrivateDirectory, realPath } from '../io/files.ts';
+import { exists, narrowDirectory, realPath } from '../io/files.ts';
 import { openQueueManager, type ServedQueueManagerOptions } from '../operations/open-queue-manager.ts';
 import type { QueueManager } from '../queues/queue-manager.ts';
+import { reachDirectory } from '../store/reach-directory.ts';
 
 /** Embedded queue managers of this process by real path (DESIGN decision 12). An entry lives until its manager has closed. */
 const open = new Map<string, Shared>();
@@ -16,13 +17,14 @@ interface Shared {
  * The embedded queue manager of a directory: opened for its first user in this process, closed after its last. The options
  * are those of the first.
  *
- * @throws {StoreOwned} another process owns the directory
+ * @throws {StoreUnreachable} the directory cannot be made, read or written {StoreOwned} another process owns it
  */
 export async function acquireQueueManager(
   directory: string,
   options: EmbeddedOptions = {},
 ): Promise<SharedQueueManager> {
-  makePrivateDirectory(directory);
+  reachDirectory(directory);
+  narrowDirectory(directory);
   const path = realPath(directory);
   for (let closing = open.get(path)?.closing; closing !== undefined; closing = open.get(path)?.closing) await closing;
   const shared = open.get(path) ?? {

@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync, statfsSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -26,7 +36,26 @@ export function realPath(path: string): string {
 /** Makes a directory that its owner alone may enter; an existing one is narrowed to that, never widened. */
 export function makePrivateDirectory(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
+  narrow(path);
+}
+
+/** Lets nobody but its owner into a directory, where that is ours to say; a volume of somebody else stays as it is. */
+export function narrowDirectory(path: string): void {
+  try {
+    narrow(path);
+  } catch (error) {
+    if (!isSystemError(error, 'EPERM', 'ENOTSUP')) throw error;
+  }
+}
+
+function narrow(path: string): void {
   if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o700);
+}
+
+/** True when something is at `path` that belongs to another user. A link counts as its maker's, wherever it leads. */
+export function belongsToAnother(path: string): boolean {
+  const owner = lstatSync(path, { throwIfNoEntry: false })?.uid;
+  return owner !== undefined && process.geteuid !== undefined && owner !== process.geteuid();
 }
 
 /** Takes a file off the disk; harmless when it is not there. */

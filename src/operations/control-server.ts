@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import { makePrivateDirectory, removeFile, runtimeDirectory } from '../io/files.ts';
+import { belongsToAnother, makePrivateDirectory, removeFile, runtimeDirectory } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
 import { type LocalListener, type LocalSocket, listenLocally } from '../io/local-socket.ts';
 import type { QueueManager } from '../queues/queue-manager.ts';
@@ -20,7 +20,8 @@ import { OPERATION_NAMES, type Operations } from './operations.ts';
  * Answers operators' verbs and other processes' sends while a queue manager runs.
  *
  * Started only by the owner of the directory, so a socket file that is already there is a dead owner's and is removed.
- * Its directory lets nobody but its user in. What arrives is bounded in bytes and in requests at a time; input that is
+ * Its directory is our user's own and lets nobody else in, also where a group may write to the data directory: that gives the
+ * group the files of the store, but no queue manager that does its bidding. What arrives is bounded in bytes and in requests at a time; input that is
  * not the protocol ends that connection and nothing else.
  */
 export class ControlServer {
@@ -180,15 +181,15 @@ class ControlConnection {
 }
 
 /**
- * Where the control socket of a data directory lies: inside it, or, where that path is too long for a socket, in the
- * user's runtime directory under the name of the process. The owner record tells others.
+ * Where the control socket of a data directory lies: inside it, or in the user's runtime directory under the name of the
+ * process, where that path is too long for a socket or another user has made something there. The owner record tells others.
  */
 export function controlSocketPath(
   directory: string,
   environment: Readonly<Record<string, string | undefined>>,
 ): string {
   const inside = join(directory, 'control', 'control.sock');
-  if (Buffer.byteLength(inside) <= SOCKET_PATH_BYTES_MAX) return inside;
+  if (Buffer.byteLength(inside) <= SOCKET_PATH_BYTES_MAX && !belongsToAnother(dirname(inside))) return inside;
   return join(runtimeDirectory(environment), `control-${process.pid}-${++socketsInRuntimeDirectory}.sock`);
 }
 
@@ -198,8 +199,10 @@ const SENDER_LENGTH_MAX = 100;
 let socketsInRuntimeDirectory = 0;
 
 async function openListener(socketPath: string, accept: (socket: LocalSocket) => void): Promise<LocalListener> {
+  const directory = dirname(socketPath);
+  if (belongsToAnother(directory)) throw new ControlSocketFailed(socketPath, `'${directory}' belongs to another user`);
   try {
-    makePrivateDirectory(dirname(socketPath));
+    makePrivateDirectory(directory);
     removeFile(socketPath);
     return await listenLocally(socketPath, accept);
   } catch (error) {

@@ -7,6 +7,7 @@ import { nodeNetwork } from '../io/node-network.ts';
 import { stderrLogger } from '../io/stderr-logger.ts';
 import { QueueManager } from '../queues/queue-manager.ts';
 import type { QueueManagerOptions } from '../queues/queue-manager-options.ts';
+import { reachDirectory } from '../store/reach-directory.ts';
 import { NETWORK_OPTION_NAMES, type NetworkOptions, readNetworkSettings } from '../transfer/network-options.ts';
 import type { NetworkSettings } from '../transfer/network-settings.ts';
 import { openTlsSource } from '../transfer/open-tls-source.ts';
@@ -29,10 +30,12 @@ export interface ServedQueueManagerOptions extends QueueManagerOptions, NetworkO
  * A control socket that cannot be made is reported as a failure, and the queue manager works without: messages matter more.
  * So does a listener that cannot listen; it keeps trying, and `posthorn incoming` says why.
  *
- * @throws {PosthornError} STORE_OWNED with the owner's pid, INVALID_OPTION, NETWORK_FILE_INVALID, KEYS_UNUSABLE, and what else
- * `QueueManager.open` says
+ * @throws {PosthornError} STORE_UNREACHABLE, STORE_OWNED with the owner's pid, INVALID_OPTION, NETWORK_FILE_INVALID, KEYS_UNUSABLE,
+ * and what else `QueueManager.open` says
  */
 export async function openQueueManager(options: ServedQueueManagerOptions): Promise<QueueManager> {
+  // Before anything is read in it: its own files would be blamed for what is wrong with the directory.
+  reachDirectory(options.directory);
   const directory = resolve(options.directory);
   const io = options.io ?? nodeIo();
   const settings = await readNetworkSettings(directory, networkOptionsOf(options));

@@ -1,10 +1,11 @@
 import { hostname } from 'node:os';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Io } from '../io/io.ts';
 import { type Logger, silentLogger } from '../io/logger.ts';
 import { nodeIo } from '../io/node-io.ts';
 import { openSmallFile, type SmallFile } from '../io/small-file.ts';
 import { MESSAGE_BODY_BYTES_MAX } from '../message/limits.ts';
+import { StoreUnreachable } from '../store/errors.ts';
 import type { Store } from '../store/store.ts';
 import { type OpenStoreOptions, openStore } from '../store/worker-store.ts';
 import { Coordinator } from '../transactions/coordinator.ts';
@@ -69,9 +70,17 @@ export function fillOptions(options: QueueManagerOptions): OpenOptions {
     socketPath: options.socketPath,
     makeCoordinator: options.makeCoordinator ?? ((parts) => new Coordinator(parts)),
     openStore: options.openStore ?? openStore,
-    openInFlightFile: options.openInFlightFile ?? ((path) => openSmallFile(path, IN_FLIGHT_FILE_BYTES_MAX)),
+    openInFlightFile: options.openInFlightFile ?? openInFlightFile,
     directory: resolve(options.directory),
   };
+}
+
+function openInFlightFile(path: string): SmallFile {
+  try {
+    return openSmallFile(path, IN_FLIGHT_FILE_BYTES_MAX);
+  } catch (error) {
+    throw new StoreUnreachable(dirname(path), error instanceof Error ? error.message : String(error));
+  }
 }
 
 function warn(error: unknown, doing: string): void {

@@ -169,7 +169,7 @@ export class StoreUnreachable extends StoreError {
   constructor(directory: string, why: string) {
     super(
       `The directory '${directory}' cannot be used: ${why}.`,
-      'Name a directory that this user may write to, on a file system that is mounted for writing.',
+      'Name a directory that this user may write to, with all its files, on a file system that is mounted for writing.',
     );
     this.values = [directory, why];
   }

@@ -1,9 +1,10 @@
-import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { NewerStore, NotAStore, StoreDamaged, StoreFull, StoreOwned, StoreUnreachable } from './errors.ts';
 import { isStale, OWNER_FILE, type OwnerRecord, readOwnerRecord } from './owner-record.ts';
+import { reachDirectory } from './reach-directory.ts';
 import { APPLICATION_ID, MIGRATIONS, type Migration, PAGE_BYTES, prepareSchema, readPragma } from './schema.ts';
 import { sqliteFailure } from './sqlite-failure.ts';
 
@@ -21,11 +22,12 @@ import { sqliteFailure } from './sqlite-failure.ts';
  */
 export function openStoreDirectory(options: OpenDirectoryOptions): DatabaseSync {
   const { directory } = options;
-  makeDirectory(directory);
+  // Left by a run as another user, a file would show as a failing disk.
+  reachDirectory(directory, [DATABASE_FILE, `${DATABASE_FILE}-wal`]);
   const databasePath = join(directory, DATABASE_FILE);
-  inspect(directory, databasePath, options.migrations ?? MIGRATIONS);
   let database: DatabaseSync | undefined;
   try {
+    inspect(directory, databasePath, options.migrations ?? MIGRATIONS);
     database = new DatabaseSync(databasePath, { enableForeignKeyConstraints: false, timeout: 0 });
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
     // Only for a new one: on an existing database the second is a write, and a store on a failed disk may still be read.
@@ -75,17 +77,6 @@ function configure(database: DatabaseSync, synchronous: 'FULL' | 'NORMAL'): void
 
 /** A large unit makes the log's file larger for once; it is cut back to this. */
 const WAL_FILE_BYTES_MAX = 16 * 1024 * 1024;
-
-function makeDirectory(directory: string): void {
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    if (!statSync(directory).isDirectory()) throw new StoreUnreachable(directory, 'it is not a directory');
-    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
-  } catch (error) {
-    if (error instanceof StoreUnreachable) throw error;
-    throw new StoreUnreachable(resolve(directory), error instanceof Error ? error.message : String(error));
-  }
-}
 
 /** Looks without touching; refuses what cannot be opened. */
 function inspect(directory: string, databasePath: string, migrations: readonly Migration[]): void {

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 
 /** What a machine may lack. Tests that need one say so through `requireCapability`. */
-export type Capability = 'tmpfs' | 'sync-faults' | 'netns' | 'own-address' | 'terminal' | 'postgres' | 'mariadb';
+export type Capability =
+  | 'tmpfs'
+  | 'sync-faults'
+  | 'netns'
+  | 'own-address'
+  | 'other-user'
+  | 'terminal'
+  | 'postgres'
+  | 'mariadb';
 
 /**
  * True when the machine has the capability. Otherwise the test is skipped, with the reason in words that the runner lists

@@ -51,8 +51,8 @@ export function startProgram(command: string, given: readonly string[]): Running
   return new RunningCommand(spawn(command, given, { cwd: REPOSITORY, stdio: ['pipe', 'pipe', 'pipe'] }));
 }
 
-/** Another user could not even enter a clone that only root may read; root without these two rights can. */
-const AS_BOUND_ROOT = ['setpriv', '--bounding-set=-dac_override,-dac_read_search'];
+/** Another user could not even enter a clone that only root may read; root without these three rights can. */
+const AS_BOUND_ROOT = ['setpriv', '--bounding-set=-dac_override,-dac_read_search,-fowner'];
 
 export interface CommandOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;

@@ -74,4 +74,21 @@ describe('a session of PostgreSQL that is made to forget its statements', () => 
     await commit(third);
     assert.deepEqual(await story.database.numbers(), [1, 1]);
   });
+
+  test('keeps statements of ours under as many names as there are texts, however many commits fail', async (t) => {
+    const story = await postgresStory(t, { poolSize: 1 });
+    if (story === undefined) return;
+    await story.database.query(
+      'alter table effects add unique (number) deferrable initially deferred; insert into effects values (7)',
+    );
+    for (let attempt = 0; attempt < 5; attempt++)
+      assert.equal((await (await story.written(7)).commitWithMarker()).kind, 'refused');
+    const branch = await story.begin();
+    const [kept] = await story.query(
+      branch,
+      "select count(*)::int as count from pg_prepared_statements where name like 'posthorn%'",
+    );
+    await branch.rollback();
+    assert.ok(Number(kept?.count) <= 3, `it keeps ${kept?.count}: BEGIN, the marker and COMMIT are known to it`);
+  });
 });

@@ -43,9 +43,10 @@ export class PostgresConnection implements PoolConnection {
   #isUsable = true;
   /** So many of the next tags are those of our own statements. */
   #ownTags = 0;
-  /** Names of the statements that the session keeps. */
-  readonly #kept = new Map<string, string>();
-  #namesGiven = 0;
+  /** By text: what statements are called that the session keeps, or has kept. */
+  readonly #names = new Map<string, string>();
+  /** Names of those that it is known to keep. */
+  readonly #kept = new Set<string>();
   readonly #goneListeners: (() => void)[] = [];
 
   constructor(client: Client, facts: ServerFacts) {
@@ -141,9 +142,9 @@ export class PostgresConnection implements PoolConnection {
     expectTags: (count) => {
       this.#ownTags = count;
     },
-    nameOf: (text) => this.#kept.get(text),
-    newName: () => `posthorn_${++this.#namesGiven}`,
-    keep: (text, name) => this.#kept.set(text, name),
+    nameOf: (text) => this.#nameOf(text),
+    keeps: (name) => this.#kept.has(name),
+    keep: (name) => this.#kept.add(name),
   };
 
   #hearTag(tag: string): void {
@@ -153,6 +154,14 @@ export class PostgresConnection implements PoolConnection {
       if (FORGETTING.has(tag)) this.#kept.clear();
       this.onTag?.(tag);
     }
+  }
+
+  #nameOf(text: string): string {
+    const known = this.#names.get(text);
+    if (known !== undefined) return known;
+    const name = `posthorn_${this.#names.size + 1}`;
+    this.#names.set(text, name);
+    return name;
   }
 
   #socket(): { ref(): void; unref(): void } | undefined {

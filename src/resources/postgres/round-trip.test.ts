@@ -10,8 +10,8 @@ function setup({ hasLast = false } = {}) {
   const heard: string[] = [];
   const session = {
     expectTags: () => undefined,
-    nameOf: () => undefined,
-    newName: () => 'name',
+    nameOf: () => 'name',
+    keeps: () => false,
     keep: () => undefined,
   };
   const last = {

@@ -17,8 +17,8 @@ export class RoundTrip implements Submittable {
   readonly #own: readonly OwnStatement[];
   readonly #last: DriverQuery | undefined;
   readonly #listener: RoundTripListener;
-  /** Statements that the session keeps once they have succeeded, and their names there. */
-  readonly #kept: { readonly text: string; readonly name: string }[] = [];
+  /** Names of statements that the session is sure to keep once all have succeeded. */
+  readonly #kept: string[] = [];
   readonly #tags: string[] = [];
   readonly #rows: TextRow[] = [];
   #hasFailed = false;
@@ -70,7 +70,7 @@ export class RoundTrip implements Submittable {
     }
     this.#tags.push(message.text);
     if (!this.#isInLast) return;
-    for (const { text, name } of this.#kept) this.#session.keep(text, name);
+    for (const name of this.#kept) this.#session.keep(name);
     if (this.#last !== undefined && !this.#hasFailed) this.#ownDone();
   }
 
@@ -125,15 +125,14 @@ export class RoundTrip implements Submittable {
   }
 
   #write(wire: Wire, { text, values = [], isKept = false }: OwnStatement): void {
-    let name = isKept ? this.#session.nameOf(text) : '';
-    if (name === undefined) {
-      // A name of its own for each attempt: one that failed may have left its statement there.
-      name = this.#session.newName();
-      this.#kept.push({ text, name });
-      wire.parse({ text, name });
-    } else if (!isKept) {
-      wire.parse({ text, name });
+    const name = isKept ? this.#session.nameOf(text) : '';
+    const isKnown = isKept && this.#session.keeps(name);
+    if (isKept && !isKnown) {
+      // An attempt that failed may have left it there. Of a name that is not there the server says nothing.
+      wire.close({ type: 'S', name });
+      this.#kept.push(name);
     }
+    if (!isKnown) wire.parse({ text, name });
     wire.bind({ statement: name, values });
     wire.execute({});
   }
@@ -165,9 +164,11 @@ export interface RoundTripListener {
 export interface RoundTripSession {
   /** So many of the next tags are those of our own statements. */
   expectTags(count: number): void;
-  nameOf(text: string): string | undefined;
-  newName(): string;
-  keep(text: string, name: string): void;
+  /** The same for each time that it is asked for one text. */
+  nameOf(text: string): string;
+  /** Whether it is known that the session has the statement of this name. */
+  keeps(name: string): boolean;
+  keep(name: string): void;
 }
 
 /** What the driver calls on a query object, and what query objects call on its connection. */
@@ -187,6 +188,7 @@ export interface DriverQuery {
 
 interface Wire {
   readonly stream: { cork(): void; uncork(): void };
+  close(statement: { readonly type: 'S'; readonly name: string }): void;
   parse(statement: { readonly text: string; readonly name: string }): void;
   bind(portal: { readonly statement: string; readonly values: readonly string[] }): void;
   execute(portal: Record<string, never>): void;

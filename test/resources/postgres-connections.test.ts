@@ -11,6 +11,7 @@ import { giveTo, makeFolderOf, serverOwner } from '../../tools/databases/server-
 import { startPostgres } from '../../tools/databases/start-postgres.ts';
 import { makeTestAuthority } from '../support/certificates.ts';
 import { freshDatabase, requirePostgres } from '../support/test-databases.ts';
+import { beginOn, branchDoors, postgresStory } from './postgres-story.ts';
 
 const ID = {
   transaction: `P1.${'a'.repeat(26)}.${'a'.repeat(8)}.aaaaaa.${'a'.repeat(13)}`,
@@ -78,5 +79,22 @@ describe('connections to PostgreSQL', () => {
     const failed = findings.filter(({ outcome }) => outcome === 'failed').map(({ step }) => step);
     assert.deepEqual(failed, ['tls']);
     await stranger.close();
+  });
+
+  test('one that has not sent its request yet has lost no answer, though its session is idle', async (t) => {
+    const story = await postgresStory(t);
+    if (story === undefined) return;
+    let lookCount = 0;
+    const look = async () => {
+      // The network takes it at last.
+      if (++lookCount === 3) connection.client.connection.stream.uncork();
+      return 'idle' as const;
+    };
+    const { branch, connection, db } = await beginOn(story, branchDoors(t, story, { lookAfterMs: 50, look }));
+    await db.query('select 1');
+    connection.client.connection.stream.cork();
+    assert.deepEqual((await db.query('select 2 as two')).rows, [{ two: 2 }]);
+    assert.equal(lookCount, 3);
+    await branch.rollback();
   });
 });

@@ -1,3 +1,4 @@
+import { Duplex } from 'node:stream';
 import type { Connection as DriverConnection, QueryError, QueryOptions } from 'mysql2';
 import type { Timers } from '../../io/io.ts';
 import type { NamedSocket } from '../../io/named-socket.ts';
@@ -46,6 +47,12 @@ export class MysqlConnection implements PoolConnection {
 
   get bytesRead(): number {
     return this.#socket.bytesRead;
+  }
+
+  get bytesUnsent(): number {
+    // The driver puts its TLS socket there when it has one.
+    const stream: unknown = 'stream' in this.driver ? this.driver.stream : undefined;
+    return stream instanceof Duplex ? stream.writableLength : this.#socket.writableLength;
   }
 
   /**

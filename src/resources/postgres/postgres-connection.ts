@@ -79,6 +79,10 @@ export class PostgresConnection implements PoolConnection {
     return 'bytesRead' in stream ? Number(stream.bytesRead) : 0;
   }
 
+  get bytesUnsent(): number {
+    return this.client.connection.stream.writableLength;
+  }
+
   /** One simple query, also of several statements: the tags of all that were carried out, and all rows. */
   async run(sql: string): Promise<Answer> {
     const tags: string[] = [];

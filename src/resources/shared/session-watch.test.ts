@@ -24,7 +24,7 @@ function setup({ sights = ['running'] }: { readonly sights?: readonly (SessionSi
     },
   });
   const cuts: Error[] = [];
-  const connection = { session: '1.2', bytesRead: 10, destroy: (reason: Error) => cuts.push(reason) };
+  const connection = { session: '1.2', bytesRead: 10, bytesUnsent: 0, destroy: (reason: Error) => cuts.push(reason) };
   const deaths: { readonly atMs: number; readonly error: RequestTimedOut }[] = [];
   const request = {
     connection,
@@ -84,6 +84,21 @@ describe('the second look', () => {
       await pass(1000);
     }
     assert.deepEqual(deaths, []);
+  });
+
+  test('waits on while the request itself is on its way, though the server is idle still', async () => {
+    const { watch, request, connection, deaths, pass } = setup({ sights: ['idle'] });
+    watch.watch(request);
+    connection.bytesUnsent = 1;
+    await pass(20_500);
+    connection.bytesUnsent = 0;
+    assert.deepEqual(deaths, []);
+    await pass(10_000);
+    assert.deepEqual(
+      deaths.map(({ atMs }) => atMs),
+      [23_000],
+      'looked at twice since',
+    );
   });
 
   test('waits on while the server runs it, until the deadline', async () => {

@@ -10,6 +10,7 @@ import { shownStatement } from './shown-statement.ts';
  *     pending ──3 s──▶ look: running ──▶ wait on, look again
  *        │              ├── absent ──▶ dead: that session is gone, and its connection with it
  *        │              ├── idle ──▶ look again; idle still, and no byte arrived between ──▶ dead: the answer was lost
+ *        │              │            (idle is also a server that is still reading the request: not while we send it)
  *        │              └── (no answer to the look) ──▶ wait on, look again
  *        └──timeoutMs──▶ dead, whatever the looks said
  *
@@ -106,6 +107,8 @@ export interface WatchedConnection {
   readonly session: string;
   /** How many bytes have arrived on it by now. */
   readonly bytesRead: number;
+  /** How many bytes the network has not taken yet. */
+  readonly bytesUnsent: number;
   /** What still runs on it fails with `reason`. */
   destroy(reason: Error): void;
 }
@@ -164,13 +167,14 @@ class PendingRequest {
 
   #seen(sight: SessionSight): void {
     if (this.#isDone) return;
-    const bytes = this.#request.connection.bytesRead;
+    const { bytesRead: bytes, bytesUnsent } = this.#request.connection;
+    const hasAnswered = sight === 'idle' && bytesUnsent === 0;
     if (sight === 'absent') {
       this.#dead('the server does not know its session any more');
-    } else if (sight === 'idle' && this.#idleAtBytes === bytes) {
+    } else if (hasAnswered && this.#idleAtBytes === bytes) {
       this.#dead('the server has answered, and the answer did not arrive');
     } else {
-      this.#idleAtBytes = sight === 'idle' ? bytes : undefined;
+      this.#idleAtBytes = hasAnswered ? bytes : undefined;
       this.wakeAfter(LOOK_AGAIN_MS);
     }
   }

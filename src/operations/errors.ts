@@ -141,7 +141,7 @@ export class OutgoingQueueNotFound extends PosthornError {
   }
 }
 
-/** The verb needs a queue manager that runs, and none does. Nothing was done. */
+/** A verb, or a send of another process, needs a queue manager that runs, and none does. Nothing was done. */
 export class QueueManagerNotRunning extends PosthornError {
   readonly code = 'QUEUE_MANAGER_NOT_RUNNING';
 

@@ -3,14 +3,25 @@ import { describe, test } from 'node:test';
 import { Endpoint } from '../../src/endpoint/endpoint.ts';
 import { openQueueManager } from '../../src/operations/open-queue-manager.ts';
 import type { QueueManager } from '../../src/queues/queue-manager.ts';
+import { readOwnerRecord } from '../../src/store/owner-record.ts';
 import { browseAll } from '../support/browse-all.ts';
-import { fixture, startFixture, startPosthorn, temporaryDirectory } from '../support/command-line.ts';
+import {
+  fixture,
+  type RunningCommand,
+  startFixture,
+  startPosthorn,
+  temporaryDirectory,
+} from '../support/command-line.ts';
 import { idsIn } from '../support/failed-orders.ts';
 import { FakeDatabase } from '../support/fake-database.ts';
 import { Life } from '../support/fake-server.ts';
 
 function startWeb(directory: string, count: number, first = 0) {
   return startFixture('web.ts', [String(count), String(first)], { env: { POSTHORN_DIRECTORY: directory } });
+}
+
+function startLastingWeb(directory: string, orderId: string) {
+  return startFixture('lasting-web.ts', [orderId], { env: { POSTHORN_DIRECTORY: directory } });
 }
 
 function numbersOf(stdout: string): string[] {
@@ -74,6 +85,37 @@ describe('when another process sends', { concurrency: 2 }, () => {
     const web = await startWeb(data.path, 3).ended;
     assert.equal(web.exitCode, 0, web.stderr);
     assert.deepEqual(await idsIn(data.path, 'sales'), ['order-0', 'order-1', 'order-2']);
+  });
+
+  test('several that start together without an owner all send: one of them owns, the others go through it', async () => {
+    using data = temporaryDirectory();
+    const webs = ['1', '2', '3', '4', '5'].map((order) => startLastingWeb(data.path, order));
+    await Promise.all(webs.map((web) => web.says('sent')));
+    const isOwner = (web: RunningCommand) => readOwnerRecord(data.path)?.pid === web.process.pid;
+    const owners = webs.filter(isOwner);
+    assert.equal(owners.length, 1);
+    const results = await Promise.all(webs.filter((web) => !isOwner(web)).map((web) => web.kill('SIGTERM')));
+    results.push(...(await Promise.all(owners.map((web) => web.kill('SIGTERM')))));
+    for (const { exitCode, stderr } of results) assert.deepEqual([exitCode, stderr], [0, '']);
+    const stored = await idsIn(data.path, 'sales');
+    assert.deepEqual(stored.sort(), ['order-1', 'order-2', 'order-3', 'order-4', 'order-5']);
+  });
+
+  test('when the one of them that owns is killed, the next that starts takes over, for the others too', async () => {
+    using data = temporaryDirectory();
+    const owner = startLastingWeb(data.path, '1');
+    await owner.says('sent');
+    await using other = new Endpoint('other', { sendOnly: true, directory: data.path });
+    await other.start();
+    await owner.kill('SIGKILL');
+    const sending = other.send('Sales.PlaceOrder', {}, { to: 'sales', messageId: 'order-2' });
+    const next = startLastingWeb(data.path, '3');
+    await next.says('sent');
+    await sending;
+    await other.stop();
+    await next.kill('SIGTERM');
+    const stored = await idsIn(data.path, 'sales');
+    assert.deepEqual(stored.sort(), ['order-1', 'order-2', 'order-3']);
   });
 
   test('in the process of the owner it shares the queue manager or goes through the socket, and both store', async () => {

@@ -1,15 +1,19 @@
 import type { Io } from '../../io/io.ts';
 import { isNobodyThere } from '../../io/local-socket.ts';
+import type { PosthornError } from '../../message/posthorn-error.ts';
 import { ControlClient, operationsAskedWith } from '../../operations/control-client.ts';
-import { ControlConnectionLost, OwnerUnreachable } from '../../operations/errors.ts';
+import { ControlConnectionLost, OwnerUnreachable, QueueManagerNotRunning } from '../../operations/errors.ts';
 import type { ManagerDescription } from '../../operations/operations.ts';
 import { runningOwner } from '../../operations/running-owner.ts';
+import type { OwnerRecord } from '../../store/owner-record.ts';
 
 /**
  * The connection to whoever owns a directory, made anew when it is lost:
  *
  *     absent ──client()──▶ connecting ──attached──▶ attached ──lost──▶ absent
  *                              └──nobody there yet: again, until the deadline
+ *
+ * An owner that ended is waited for by who was attached to it: it may be starting again. Who was not yet need not wait.
  *
  * Invariant: a connection is handed out only after the queue manager has given up this sender's older ones, and only to
  * the store that the first one led to. Else a repeated send could be stored twice.
@@ -42,6 +46,7 @@ export class OwnerLink {
    * A connection that is attached.
    *
    * @throws {OwnerUnreachable} none could be made before `deadlineMs` of the monotonic clock, or it leads to another store
+   * @throws {QueueManagerNotRunning} nobody owns the directory: at once before the first connection, then at the deadline
    */
   async client(deadlineMs: number): Promise<ControlClient> {
     if (this.#isClosed) throw new ControlConnectionLost(this.socketPath, 'this endpoint is closed; nothing was sent');
@@ -72,10 +77,8 @@ export class OwnerLink {
       const client = await this.#tryOnce();
       if (client !== undefined) return client;
       const owner = runningOwner(this.#directory, this.#io);
-      if (this.#io.clock.monotonicNowMs() + delayMs > deadlineMs) {
-        const who = owner === undefined ? 'no process' : `process ${owner.pid} on ${owner.host}`;
-        throw new OwnerUnreachable(this.#directory, who, 'nobody answers on its control socket');
-      }
+      const mayCome = owner !== undefined || this.#manager !== undefined;
+      if (!mayCome || this.#io.clock.monotonicNowMs() + delayMs > deadlineMs) throw this.#nobodyThere(owner);
       await new Promise<void>((resolve) => this.#io.timers.after(delayMs, resolve, { keepsProcessAlive: true }));
     }
   }
@@ -100,6 +103,14 @@ export class OwnerLink {
       if (error instanceof ControlConnectionLost || isNobodyThere(error)) return undefined;
       throw error;
     }
+  }
+
+  #nobodyThere(owner: OwnerRecord | undefined): PosthornError {
+    if (owner === undefined) {
+      return new QueueManagerNotRunning(this.#directory, 'its last owner has ended and nothing was sent');
+    }
+    const who = `process ${owner.pid} on ${owner.host}`;
+    return new OwnerUnreachable(this.#directory, who, 'nobody answers on its control socket');
   }
 
   #requireSameStore(manager: ManagerDescription): void {

@@ -1,7 +1,7 @@
 import type { Io } from '../../io/io.ts';
 import { formatAddress } from '../../message/address.ts';
 import { invariant, PosthornError } from '../../message/posthorn-error.ts';
-import { ControlConnectionLost, OwnerUnreachable } from '../../operations/errors.ts';
+import { ControlConnectionLost, OwnerUnreachable, QueueManagerNotRunning } from '../../operations/errors.ts';
 import type { SendRequest, SentMessage } from '../../operations/operations.ts';
 import { runningOwner } from '../../operations/running-owner.ts';
 import { makeSendGate, type SendGate } from '../../operations/send-gate.ts';
@@ -46,7 +46,10 @@ export class RemoteDispatcher implements Dispatcher {
     return this.#gate.wait() ?? this.subscriptions.freshness();
   }
 
-  /** @throws {PosthornError} OUTCOME_UNKNOWN when no answer came in time; CONTROL_CONNECTION_LOST: nothing was sent */
+  /**
+   * @throws {PosthornError} OUTCOME_UNKNOWN when no answer came in time; CONTROL_CONNECTION_LOST, OWNER_UNREACHABLE,
+   * QUEUE_MANAGER_NOT_RUNNING: nothing was sent
+   */
   async dispatch(messages: readonly OutgoingMessage[], work?: UnitOfWork): Promise<void> {
     invariant(work === undefined, 'a send through another process has no unit of work in this one');
     if (messages.length === 0) return;
@@ -104,7 +107,8 @@ export class RemoteDispatcher implements Dispatcher {
 
   /** What the queue manager refused is not stored. When it could not be asked again, its first answer is lost. */
   #perhapsSent(error: unknown): unknown {
-    return error instanceof OwnerUnreachable ? sendOutcomeUnknown(this.#timeoutMs) : error;
+    const isUnasked = error instanceof OwnerUnreachable || error instanceof QueueManagerNotRunning;
+    return isUnasked ? sendOutcomeUnknown(this.#timeoutMs) : error;
   }
 }
 
@@ -120,6 +124,7 @@ export interface RemoteOptions {
  *
  * @returns undefined when no process does
  * @throws {OwnerUnreachable} one does, and does not answer
+ * @throws {PosthornError} CONTROL_CONNECTION_LOST, QUEUE_MANAGER_NOT_RUNNING, QUEUE_MANAGER_CLOSED: one did, and ended meanwhile
  */
 export async function connectRemoteDispatcher(options: RemoteOptions): Promise<RemoteDispatcher | undefined> {
   if (runningOwner(options.directory, options.io) === undefined) return undefined;
@@ -127,8 +132,13 @@ export async function connectRemoteDispatcher(options: RemoteOptions): Promise<R
   const link = new OwnerLink({ directory: options.directory, io: options.io, sender });
   await link.client(options.io.clock.monotonicNowMs() + CONNECT_TIMEOUT_MS);
   const dispatcher = new RemoteDispatcher(link, sender, options);
-  await dispatcher.subscriptions.read();
-  return dispatcher;
+  try {
+    await dispatcher.subscriptions.read();
+    return dispatcher;
+  } catch (error) {
+    await dispatcher.close();
+    throw error;
+  }
 }
 
 const SEND_TIMEOUT_MS = 30_000;

@@ -2,8 +2,9 @@ import { cancel, confirm, isCancel, multiselect, select } from '@clack/prompts';
 import type { FailureGroup } from '../operations/failure-group.ts';
 import type { MessageFilter } from '../operations/message-filter.ts';
 import type { Operations } from '../operations/operations.ts';
-import { DEAD_LETTER_QUEUE } from './dead-letter-queue.ts';
 import { countOf, formatCount } from './format.ts';
+import { returnedTo } from './return-operations.ts';
+import { cutToWidth } from './table.ts';
 import { harmless } from './terminal.ts';
 import type { VerbContext } from './verb.ts';
 import { causeOf, collectGroups } from './verbs/errors.ts';
@@ -21,19 +22,18 @@ export async function askWhatToReturn(
     cancel(`No messages in '${errorQueue}'.`, WHERE);
     return undefined;
   }
-  const chosen = groups.length === 1 ? groups : await askGroups(groups, context.terminal.columns ?? 80);
+  const chosen = groups.length === 1 ? groups : await askGroups(groups);
   if (chosen === undefined) return undefined;
   const total = chosen.reduce((sum, group) => sum + group.count, 0);
-  const isSure = await confirm({ ...WHERE, message: `Return ${countOf(total, 'message')} ${whereTo(errorQueue)}?` });
+  const isSure = await confirm({
+    ...WHERE,
+    message: `Return ${countOf(total, 'message')} ${returnedTo(errorQueue, total)}?`,
+  });
   if (isCancel(isSure) || !isSure) {
     cancel('Nothing was done.', WHERE);
     return undefined;
   }
   return { errorQueue, filter: chosen.length === groups.length ? {} : { groups: chosen.map((group) => group.id) } };
-}
-
-function whereTo(queue: string): string {
-  return queue === DEAD_LETTER_QUEUE ? 'to the queues they were meant for' : 'to where they failed';
 }
 
 /** Standard output stays for results. */
@@ -63,16 +63,14 @@ async function askQueue(operations: Operations): Promise<string | undefined> {
   return undefined;
 }
 
-async function askGroups(
-  groups: readonly FailureGroup[],
-  columns: number,
-): Promise<readonly FailureGroup[] | undefined> {
+async function askGroups(groups: readonly FailureGroup[]): Promise<readonly FailureGroup[] | undefined> {
+  const columns = process.stderr.columns || 80;
   const answer = await multiselect({
     ...WHERE,
     message: 'Which messages shall go back?',
     options: groups.map((group) => ({
       value: group,
-      label: labelOf(group, columns),
+      label: choiceOf(group, columns),
     })),
     maxItems: 12,
     required: true,
@@ -83,12 +81,10 @@ async function askGroups(
 }
 
 /** One line, so that a long list stays a list. */
-function labelOf(group: FailureGroup, columns: number): string {
-  const text = harmless(
-    `${formatCount(group.count)} × ${group.messageType}: ${causeOf(group.exceptionType, group.exampleText)}`,
-  );
-  return text.length + MARKS_WIDTH > columns ? `${text.slice(0, columns - MARKS_WIDTH - 1)}…` : text;
+export function choiceOf(group: FailureGroup, columns: number): string {
+  const text = `${formatCount(group.count)} × ${group.messageType}: ${causeOf(group.exceptionType, group.exampleText)}`;
+  return cutToWidth(harmless(text), columns - MARKS_WIDTH);
 }
 
-/** What stands before a choice, with room for characters of double width. */
-const MARKS_WIDTH = 12;
+/** What stands before a choice, `│  ◻ `, and the ten characters that colour the first of it, which clack counts as well. */
+const MARKS_WIDTH = 15;

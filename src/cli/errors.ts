@@ -1,4 +1,5 @@
 import { PosthornError } from '../message/posthorn-error.ts';
+import { ID_PREFIX_LENGTH_MIN } from '../operations/limits.ts';
 
 /** The command line asks for something that cannot be meant. Nothing was done; the exit code is 2. */
 export class UsageError extends PosthornError {
@@ -23,9 +24,14 @@ export class MessageNotFound extends PosthornError {
   readonly code = 'MESSAGE_NOT_FOUND';
 
   constructor(queue: string, id: string, why = `Queue '${queue}' has no message '${id}'.`, mend?: string) {
+    const tooShort =
+      id.length < ID_PREFIX_LENGTH_MIN
+        ? `The beginning of an id needs ${ID_PREFIX_LENGTH_MIN} characters or more. `
+        : '';
     super(
       why,
-      mend ?? `Run 'posthorn peek ${queue}' for those it has; it may have been handled or returned meanwhile.`,
+      mend ??
+        `${tooShort}Run 'posthorn peek ${queue}' for those it has; it may have been handled or returned meanwhile.`,
     );
   }
 

@@ -182,6 +182,6 @@ async function examineKeys({ io }: VerbContext, directory: string, tell: (findin
   const problems = described.flatMap((one) => one.problems.map((problem) => `${one.names.join(', ')}: ${problem}`));
   const [days] = described.map(({ daysLeft }) => daysLeft).toSorted((one, other) => one - other);
   if (problems.length === 0)
-    tell({ step: 'keys', outcome: 'ok', text: `certificates are valid for ${days} days and longer` });
+    tell({ step: 'keys', outcome: 'ok', text: `certificates are valid for ${countOf(days ?? 0, 'day')} and longer` });
   else tell({ step: 'keys', outcome: 'failed', text: problems.join('; '), mend: "'posthorn keys show' tells more." });
 }

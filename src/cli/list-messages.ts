@@ -1,6 +1,6 @@
 import type { MessageSummary } from '../operations/message-summary.ts';
 import type { Operations, ReadRequest } from '../operations/operations.ts';
-import { formatCount } from './format.ts';
+import { countOf } from './format.ts';
 import { messageJson } from './message-json.ts';
 import { firstMessages, messagePages } from './message-pages.ts';
 import { type Column, formatTable } from './table.ts';
@@ -44,7 +44,9 @@ export async function listMessages(
   }
   terminal.print(formatTable(terminal, layout.columns, messages.map(layout.row)));
   if (hasMore)
-    terminal.note(`The first ${formatCount(messages.length)} are shown; --count N or --count all shows more.`);
+    terminal.note(
+      `${countOf(messages.length, 'message is', 'messages are')} shown; there are more: --count N, --count all.`,
+    );
   return 0;
 }
 

@@ -1,5 +1,7 @@
 import { Header } from '../message/headers.ts';
 import type { MessageDetails } from '../operations/message-summary.ts';
+import type { FindRequest } from '../operations/operations.ts';
+import type { FoundMessage } from './find-message.ts';
 import { countOf, formatBytes, readableTime } from './format.ts';
 import { detailsJson, textOf } from './message-json.ts';
 import { harmless, harmlessLines } from './terminal.ts';
@@ -8,13 +10,13 @@ import { type CommonOptions, type ExitCode, printJson, type VerbContext } from '
 /** Prints one message whole: what it is, why it failed, its headers, its body. */
 export function printMessage(
   context: VerbContext,
-  queue: string,
-  message: MessageDetails,
+  { queue, kind }: PlaceOfMessage,
+  { message, sameIdCount }: FoundMessage,
   options: CommonOptions,
 ): ExitCode {
   const { terminal } = context;
   if (options.json === true) {
-    printJson(terminal, detailsJson(queue, message));
+    printJson(terminal, { ...detailsJson(queue, message), sameIdCount });
     return 0;
   }
   for (const [name, value] of factsOf(queue, message))
@@ -24,8 +26,16 @@ export function printMessage(
   if (message.headers === undefined) section(context, 'Headers', 'cannot be read');
   else section(context, 'Headers', headerLines(message.headers));
   section(context, `Body, ${formatBytes(message.body.byteLength)}`, bodyText(message.body));
+  if (sameIdCount > 1) {
+    const place = kind === undefined || kind === 'queue' ? '' : ` --${kind}`;
+    terminal.note(`\n${countOf(sameIdCount, 'message')} have this id; this is the first. See them all:`);
+    terminal.note(`posthorn peek ${queue} --id ${harmless(message.id)}${place}`);
+  }
   return 0;
 }
+
+/** Where it lies; a queue without a kind is the queue itself. */
+type PlaceOfMessage = Pick<FindRequest, 'queue' | 'kind'>;
 
 function factsOf(queue: string, message: MessageDetails): [string, string][] {
   const { failure, deadLetter } = message;

@@ -9,6 +9,7 @@ import {
   verb,
   withDeadLetterFilters,
   withFilters,
+  withIds,
   withPlaces,
   withReturnOptions,
 } from './verb-options.ts';
@@ -160,7 +161,7 @@ function addQueueVerbs(program: Command, context: VerbContext, ended: Ended): vo
     .action(async (queue: string, options: CreateQueueOptions) => {
       ended(await (await import('./verbs/create-queue.ts')).createQueue(context, queue, options));
     });
-  withFilters(withPlaces(verb(program, 'peek <queue> [id]')))
+  withIds(withFilters(withPlaces(verb(program, 'peek <queue> [id]'))))
     .description('look at messages without receiving them; with an id, at one of them whole')
     .option('--count <n>', "messages shown, or 'all' (default: 50, with --json all)")
     .action(async (queue: string, id: string | undefined, options: PeekOptions) => {
@@ -326,7 +327,7 @@ function addErrorVerbs(program: Command, context: VerbContext, ended: Ended): vo
     .action(async (options: ErrorsOptions) => {
       ended(await (await import('./verbs/errors.ts')).listErrors(context, options));
     });
-  verb(errors, 'show <id>')
+  withIds(verb(errors, 'show <id>'))
     .description('one failed message whole: why, stack, headers, body')
     .option('--queue <queue>', 'error queue', 'error')
     .action(async (id: string, options: ErrorsOptions) => {
@@ -356,7 +357,7 @@ function addDeadLetterVerbs(program: Command, context: VerbContext, ended: Ended
     .action(async (options: DeadLetterOptions) => {
       ended(await (await import('./verbs/dead-letter.ts')).listDeadLetters(context, options));
     });
-  verb(deadLetter, 'show <id>')
+  withIds(verb(deadLetter, 'show <id>'))
     .description('one dead letter whole')
     .action(async (id: string, options: CommonOptions) => {
       ended(await (await import('./verbs/dead-letter.ts')).showDeadLetter(context, id, options));

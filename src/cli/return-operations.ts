@@ -39,18 +39,23 @@ export function printOperation(context: VerbContext, operation: ReturnOperation,
     printJson(terminal, operationJson(operation));
     return 0;
   }
-  const where = operation.to === undefined ? sourceOf(operation.errorQueue) : `to '${operation.to}'`;
+  const where =
+    operation.to === undefined ? returnedTo(operation.errorQueue, operation.returned) : `to '${operation.to}'`;
   terminal.print(`Returned ${countOf(operation.returned, 'message')} from '${operation.errorQueue}' ${where}.`);
   printLeft(context, operation);
   if (operation.state === 'cancelled') terminal.print(`Operation ${operation.id} was cancelled.`);
   if (operation.state === 'running') {
-    terminal.print(`Not finished. Go on with the same command, or: posthorn return-to-source --resume ${operation.id}`);
+    terminal.print('Not finished. Go on with the same command, or:');
+    terminal.print(`  posthorn return-to-source --resume ${operation.id}`);
   }
   return 0;
 }
 
-function sourceOf(queue: string): string {
-  return queue === DEAD_LETTER_QUEUE ? 'to the queues they were meant for' : 'to where they failed';
+/** Where so many messages of the queue go back to, in words. */
+export function returnedTo(queue: string, count: number): string {
+  if (queue === DEAD_LETTER_QUEUE)
+    return count === 1 ? 'to the queue it was meant for' : 'to the queues they were meant for';
+  return count === 1 ? 'to where it failed' : 'to where they failed';
 }
 
 function printLeft(context: VerbContext, operation: ReturnOperation): void {
@@ -58,18 +63,23 @@ function printLeft(context: VerbContext, operation: ReturnOperation): void {
   const { terminal } = context;
   terminal.print(`Left ${countOf(leftCount(operation), 'message')} in '${operation.errorQueue}':`);
   for (const [reason, count] of Object.entries(operation.left)) {
-    terminal.print(`  ${formatCount(count)} ${LEFT_BECAUSE[reason as LeftReason] ?? reason}`);
+    const [one, several] = LEFT_BECAUSE[reason as LeftReason] ?? [reason, reason];
+    terminal.print(`  ${formatCount(count)} ${count === 1 ? one : several}`);
   }
   for (const example of operation.leftExamples.slice(0, EXAMPLES_SHOWN)) {
     terminal.print(`  ${terminal.dim(`${harmless(example.id)}: ${harmless(example.text)}`)}`);
   }
 }
 
-const LEFT_BECAUSE: Readonly<Record<LeftReason, string>> = {
-  noSource: 'do not say where they failed; name a queue with --to',
-  locked: 'are held by a receiver; run this again later',
-  damaged: 'are damaged on disk',
-  refused: 'were refused by the queue they belong to',
+/** Of one message, and of several. */
+const LEFT_BECAUSE: Readonly<Record<LeftReason, readonly [string, string]>> = {
+  noSource: [
+    'does not say where it failed; name a queue with --to',
+    'do not say where they failed; name a queue with --to',
+  ],
+  locked: ['is held by a receiver; run this again later', 'are held by a receiver; run this again later'],
+  damaged: ['is damaged on disk', 'are damaged on disk'],
+  refused: ['was refused by the queue it belongs to', 'were refused by the queue they belong to'],
 };
 const EXAMPLES_SHOWN = 5;
 

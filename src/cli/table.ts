@@ -27,7 +27,8 @@ export function formatTable(
     chars: NO_LINES,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': GAP },
   });
-  for (const row of cells) table.push(row.map((cell, index) => cut(cell, (widths[index] ?? 0) - GAP, columns[index])));
+  for (const row of cells)
+    table.push(row.map((cell, index) => cutToWidth(cell, (widths[index] ?? 0) - GAP, columns[index])));
   return table
     .toString()
     .split('\n')
@@ -89,9 +90,10 @@ function mostGenerous(columns: readonly Column[], widths: readonly number[]): nu
   return most;
 }
 
-function cut(cell: string, width: number, column: Column | undefined): string {
-  if (displayWidth(cell) <= width) return cell;
-  const characters = [...segmenter.segment(cell)].map((part) => part.segment);
+/** The text, or as much of it as fits into so many columns of a terminal. */
+export function cutToWidth(text: string, width: number, column?: Pick<Column, 'cutsStart'>): string {
+  if (displayWidth(text) <= width) return text;
+  const characters = [...segmenter.segment(text)].map((part) => part.segment);
   const inOrder = column?.cutsStart ? characters.reverse() : characters;
   let kept: string[] = [];
   let keptWidth = 1;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { ID_PREFIX_LENGTH_MIN } from '../operations/limits.ts';
 
 /*
  * The options that several verbs share, so that one word means one thing everywhere.
@@ -40,8 +41,13 @@ export function withDeadLetterFilters(command: Command): Command {
   );
 }
 
+/** Of a verb that names messages by their ids. */
+export function withIds(command: Command): Command {
+  return command.addHelpText('after', `\nOf an id its first ${ID_PREFIX_LENGTH_MIN} characters suffice.`);
+}
+
 export function withReturnOptions(command: Command): Command {
-  return command
+  return withIds(command)
     .option('--to <queue>', 'there instead of where each failed')
     .option('--rate <n>', 'at most so many a second')
     .option('--dry-run', 'only say what would be done')

@@ -46,7 +46,8 @@ export async function workThrough(
     printJson(terminal, { ...work.result(count), locked, isComplete: !interruption.happened });
   } else {
     terminal.print(work.done(count));
-    if (locked > 0) terminal.print(`${countOf(locked, 'message')} stayed: a receiver holds them.`);
+    if (locked > 0)
+      terminal.print(`${countOf(locked, 'message')} stayed: a receiver holds ${locked === 1 ? 'it' : 'them'}.`);
     if (interruption.happened) terminal.print('Interrupted; the rest was not touched.');
   }
   return locked > 0 || interruption.happened ? 1 : 0;

@@ -139,7 +139,7 @@ describe('when operators look at machines', { concurrency: 2 }, () => {
     await machines.posthorn('beta', 'queues', 'create', 'private', '--accept-from', 'all');
     const returned = await machines.posthorn('alpha', 'dead-letter', 'return', 'all', '--from', 'private');
     assert.equal(returned.exitCode, 0, returned.stderr);
-    assert.match(returned.stdout, /Returned 1 message from 'dead-letter' to the queues they were meant for/);
+    assert.match(returned.stdout, /Returned 1 message from 'dead-letter' to the queue it was meant for/);
     await machines.untilShown('0 waiting', 'alpha', 'outgoing', 'private@beta');
     assert.equal(beta.status().find(({ queue }) => queue === 'private')?.messages, 1);
     assert.match((await machines.posthorn('alpha', 'dead-letter', 'return', '--list')).stdout, /finished +dead-letter/);

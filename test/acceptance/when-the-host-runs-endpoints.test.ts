@@ -77,7 +77,7 @@ describe('when the host runs endpoints', { concurrency: 2 }, () => {
     await broken.kill('SIGTERM');
     const repaired = await startShop(data.path, { env: { SHOP_REPAIRED: '1' } });
     const returned = await posthorn(['return-to-source', 'error', 'all', ...directory]);
-    assert.equal(returned.stdout, "Returned 1 message from 'error' to where they failed.\n");
+    assert.equal(returned.stdout, "Returned 1 message from 'error' to where it failed.\n");
     await repaired.kill('SIGTERM');
     for (const queue of ['sales', 'billing', 'error']) assert.deepEqual(await idsIn(data.path, queue), [], queue);
   });
@@ -130,7 +130,7 @@ describe('when the host runs endpoints', { concurrency: 2 }, () => {
     using data = temporaryDirectory();
     for (const [file, text] of [
       ['broken.ts', /broken\.ts' exports no endpoint \(it exports answer\)/],
-      ['missing.ts', /missing\.ts' could not be loaded/],
+      ['missing.ts', /missing\.ts' is not there/],
     ] as const) {
       const result = await posthorn(['host', fixture('shop.ts'), fixture(file), '--directory', data.path]);
       assert.equal(result.exitCode, 1);
@@ -223,7 +223,7 @@ describe('when the host runs endpoints', { concurrency: 2 }, () => {
     using data = temporaryDirectory();
     for (const [option, value, text] of [
       ['--listen', 'everywhere', /--listen 'everywhere' is not a port/],
-      ['--machine', 'al pha', /machine name 'al pha'/],
+      ['--machine', 'al pha', /'al pha' is not the name of a machine/],
     ] as const) {
       const result = await posthorn(['host', fixture('idle.ts'), option, value, '--directory', data.path]);
       assert.notEqual(result.exitCode, 0);

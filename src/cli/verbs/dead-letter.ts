@@ -36,7 +36,7 @@ export function listDeadLetters(context: VerbContext, options: DeadLetterOptions
 export function showDeadLetter(context: VerbContext, id: string, options: CommonOptions): Promise<ExitCode> {
   return withOperations(context, options, async (operations) => {
     const queue = DEAD_LETTER_QUEUE;
-    return printMessage(context, queue, await findMessage(operations, { queue, id }), options);
+    return printMessage(context, { queue }, await findMessage(operations, { queue, id }), options);
   });
 }
 

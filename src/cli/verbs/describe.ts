@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { EndpointDescription } from '../../endpoint/endpoint-description.ts';
 import { loadEndpoints } from '../../host/load-endpoints.ts';
 import { silentLogger } from '../../io/logger.ts';
-import { formatCount } from '../format.ts';
+import { countOf, formatCount } from '../format.ts';
 import { type CommonOptions, directoryOf, type ExitCode, printJson, type VerbContext } from '../verb.ts';
 import { type HostOptions, parseRole } from './host.ts';
 
@@ -72,8 +72,8 @@ function retriesOf({ retries, ruleCount, unrecoverableErrorCount, hasOwnPolicy }
   return [
     `${immediateRetries} at once`,
     `${delayedRetries} delayed${delayedRetries > 0 ? ` (${delayedRetryIncreaseMs / 1000} s, ${backoff})` : ''}`,
-    ...(ruleCount > 0 ? [`${ruleCount} ${ruleCount === 1 ? 'rule' : 'rules'}`] : []),
-    ...(unrecoverableErrorCount > 0 ? [`${unrecoverableErrorCount} unrecoverable errors`] : []),
+    ...(ruleCount > 0 ? [countOf(ruleCount, 'rule')] : []),
+    ...(unrecoverableErrorCount > 0 ? [countOf(unrecoverableErrorCount, 'unrecoverable error')] : []),
     ...(hasOwnPolicy ? ['a policy of its own'] : []),
   ].join(', ');
 }

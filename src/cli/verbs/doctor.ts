@@ -34,7 +34,8 @@ export async function doctor(
   await examineMachine(context, { ...options, directory, needsStore }, view.begin('machine', 'This machine'));
   for (const database of databases) await examineDatabase(database, view);
   if (files.length > 0 && databases.length === 0) {
-    context.terminal.note('\nThese endpoints list no databases in their option resources.');
+    const tell = view.begin('databases', 'Databases');
+    tell({ step: 'resources', outcome: 'skipped', text: 'these endpoints list no databases in this option' });
   }
   view.end();
   return view.isWell ? 0 : 1;

@@ -38,7 +38,7 @@ export function listErrors(context: VerbContext, options: ErrorsOptions): Promis
 export function showError(context: VerbContext, id: string, options: ErrorsOptions): Promise<ExitCode> {
   return withOperations(context, options, async (operations) => {
     const queue = errorQueueOf(options);
-    return printMessage(context, queue, await findMessage(operations, { queue, id }), options);
+    return printMessage(context, { queue }, await findMessage(operations, { queue, id }), options);
   });
 }
 
@@ -65,10 +65,11 @@ export function groupErrors(context: VerbContext, options: ErrorsOptions): Promi
       ),
     );
     const total = groups.reduce((sum, group) => sum + group.count, 0);
-    terminal.note(
-      `\n${countOf(total, 'message')} in ${countOf(groups.length, 'group')}. ` +
-        `Look at one: posthorn errors list --group GROUP. Return them: posthorn return-to-source ${queue} --group GROUP`,
-    );
+    // Commands on lines of their own, to be copied; a terminal would break one long line anywhere.
+    const ofQueue = queue === ERROR_QUEUE_DEFAULT ? '' : ` --queue ${queue}`;
+    terminal.note(`\n${countOf(total, 'message')} in ${countOf(groups.length, 'group')}.`);
+    terminal.note(`Look at one: posthorn errors list${ofQueue} --group GROUP`);
+    terminal.note(`Return it:   posthorn return-to-source ${queue} --group GROUP`);
     return 0;
   });
 }

@@ -26,7 +26,7 @@ export function peek(
   return withOperations(context, options, async (operations: Operations) => {
     const kind = placeKindOf(options);
     if (id !== undefined)
-      return printMessage(context, queue, await findMessage(operations, { queue, kind, id }), options);
+      return printMessage(context, { queue, kind }, await findMessage(operations, { queue, kind, id }), options);
     const nowMs = context.io.clock.wallNowMs();
     return await listMessages(
       context,

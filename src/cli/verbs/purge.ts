@@ -15,7 +15,10 @@ export function purge(context: VerbContext, queue: string, options: PurgeOptions
   return withOperations(context, options, async (operations) => {
     const filter = filterOf(options);
     const what = `${describeFilter(filter) === 'all' ? 'all messages' : `messages with ${describeFilter(filter)}`} of '${queue}'`;
-    if (options.yes !== true && !(await isSure(context, operations, queue, what))) return 1;
+    if (options.yes !== true && !(await isSure(context, operations, queue, what))) {
+      context.terminal.note('Nothing was done.');
+      return 1;
+    }
     const kind = placeKindOf(options);
     return await workThrough(context, operations, options, {
       queue,
@@ -34,7 +37,7 @@ async function isSure(context: VerbContext, operations: Operations, queue: strin
   const { confirm, isCancel } = await import('@clack/prompts');
   const { queues } = await operations.describeQueues({});
   const count = queues.find((known) => known.queue === queue)?.messages;
-  const message = `Remove ${what}${count === undefined ? '' : `, where ${countOf(count, 'message')} wait`}? This cannot be undone.`;
+  const message = `Remove ${what}${count === undefined ? '' : `, where ${countOf(count, 'message waits', 'messages wait')}`}? This cannot be undone.`;
   const answer = await confirm({ message, initialValue: false, output: process.stderr });
   return !isCancel(answer) && answer;
 }

@@ -2,7 +2,7 @@ import type { MessageFilter } from '../../operations/message-filter.ts';
 import type { Operations } from '../../operations/operations.ts';
 import { leftCount, type ReturnOperation } from '../../operations/return-operation.ts';
 import { DEAD_LETTER_QUEUE } from '../dead-letter-queue.ts';
-import { UsageError } from '../errors.ts';
+import { MessageNotFound, UsageError } from '../errors.ts';
 import { type FilterOptions, filterOf, isEmptyFilter } from '../filter-options.ts';
 import { resolveIds } from '../resolve-ids.ts';
 import { dryRun } from '../return-dry-run.ts';
@@ -83,7 +83,7 @@ async function readWish(
   if (errorQueue !== undefined && (ids.length > 0 || !isEmptyFilter(filter))) {
     if (ids.length === 0 || ids[0] === 'all') return { errorQueue, to: options.to, filter, isComplete: true };
     const { found, missing } = await resolveIds(operations, errorQueue, ids);
-    for (const id of missing) context.terminal.note(`Queue '${errorQueue}' has no message '${id}'.`);
+    for (const id of missing) context.terminal.note(new MessageNotFound(errorQueue, id).message);
     return found.length === 0
       ? undefined
       : { errorQueue, to: options.to, filter: { ids: found }, isComplete: missing.length === 0 };

@@ -5,7 +5,6 @@ import { ControlClient, operationsAskedWith } from '../../operations/control-cli
 import { ControlConnectionLost, OwnerUnreachable, QueueManagerNotRunning } from '../../operations/errors.ts';
 import type { ManagerDescription } from '../../operations/operations.ts';
 import { runningOwner } from '../../operations/running-owner.ts';
-import type { OwnerRecord } from '../../store/owner-record.ts';
 
 /**
  * The connection to whoever owns a directory, made anew when it is lost:
@@ -105,7 +104,7 @@ export class OwnerLink {
     }
   }
 
-  #nobodyThere(owner: OwnerRecord | undefined): PosthornError {
+  #nobodyThere(owner: ReturnType<typeof runningOwner>): PosthornError {
     if (owner === undefined) {
       return new QueueManagerNotRunning(this.#directory, 'its last owner has ended and nothing was sent');
     }

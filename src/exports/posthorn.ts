@@ -4,6 +4,7 @@ export type { EndpointDescription, ResourceDescription } from '../endpoint/endpo
 export type { AuditOptions, EndpointOptions, StopOptions, TransactionOptions } from '../endpoint/endpoint-options.ts';
 export type { EndpointState } from '../endpoint/endpoint-state.ts';
 export { type PinoLike, pinoLogger } from '../endpoint/pino-logger.ts';
+export type { HostContext } from '../host/host-context.ts';
 export { type LogFields, type Logger, silentLogger } from '../io/logger.ts';
 export { stderrLogger } from '../io/stderr-logger.ts';
 export type { Address } from '../message/address.ts';

@@ -1,6 +1,6 @@
 import { PosthornError } from '../message/posthorn-error.ts';
 
-/** A module given to the host could not be loaded, or has no endpoint in it. Nothing was started. */
+/** A module given to the host could not be loaded, has no endpoint in it, or something else where one is meant. Nothing was started. */
 export class EndpointModuleInvalid extends PosthornError {
   readonly code = 'ENDPOINT_MODULE_INVALID';
 

@@ -1,19 +1,22 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Endpoint } from '../endpoint/endpoint.ts';
+import { endpointsIn, isEndpoint, isMaker } from './endpoints-in.ts';
+import { errorPlace } from './error-place.ts';
 import { EndpointModuleInvalid, EndpointNameTaken } from './errors.ts';
 import type { HostContext } from './host-context.ts';
 
 /**
  * Imports endpoint modules and takes the endpoints out of them, in the order of the files.
  *
- * A module's default export, or without one each of its exports, may be
+ * A module's default export, or its only one, is meant to be endpoints whatever else the module does. It may be
  * - an `Endpoint`, not started,
- * - an array of them,
- * - a function that gets the `HostContext` and returns one of these, perhaps as a promise.
- * With named exports, what is none of these is passed over.
+ * - a function that gets the `HostContext` and returns what may stand here, perhaps as a promise,
+ * - an array of these.
+ * Of several named exports, those that are endpoints or arrays of them are taken. Functions among them are not called,
+ * for most are no makers of endpoints but helpers that may do anything; a warning names them, so that none is missed.
  *
- * @throws {EndpointModuleInvalid} a file cannot be loaded or holds no endpoint
+ * @throws {EndpointModuleInvalid} a file cannot be loaded, holds no endpoint, or something else where one is meant
  * @throws {EndpointNameTaken} two endpoints have one name
  */
 export async function loadEndpoints(files: readonly string[], context: HostContext): Promise<readonly Endpoint[]> {
@@ -32,45 +35,85 @@ export async function loadEndpoints(files: readonly string[], context: HostConte
 
 async function loadModule(file: string, context: HostContext): Promise<readonly Endpoint[]> {
   const module = await importModule(file);
-  const isDefault = 'default' in module;
-  const exported = isDefault ? [module.default] : Object.values(module);
-  const endpoints: Endpoint[] = [];
-  for (const value of exported) {
-    const made = isFactory(value) && (isDefault || exported.length === 1) ? await value(context) : value;
-    for (const candidate of Array.isArray(made) ? made : [made]) if (isEndpoint(candidate)) endpoints.push(candidate);
-  }
+  const meant = meantExport(module);
+  const endpoints = meant === undefined ? takeNamed(file, module, context) : await make(file, meant.value, context);
   if (endpoints.length > 0) return endpoints;
-  const names = Object.keys(module).join(', ') || 'nothing';
+  const names = Object.keys(module);
+  const uncalled = names.filter((name) => isMaker(module[name]));
   throw new EndpointModuleInvalid(
     file,
-    `exports no endpoint (it exports ${names})`,
-    "Write 'export default new Endpoint(…)', an array of them, or a function that returns one; do not start it.",
+    `exports no endpoint (it exports ${names.join(', ') || 'nothing'})`,
+    uncalled.length === 0
+      ? "Write 'export default new Endpoint(…)', an array of them, or a function that returns one; do not start it."
+      : `A function is called where it is exported by default: write 'export default [${uncalled.join(', ')}]'.`,
   );
 }
 
-async function importModule(file: string): Promise<Record<string, unknown>> {
+/** What is meant to be endpoints and nothing else: the default export, or a function that is exported alone. */
+function meantExport(module: Exports): { readonly value: unknown } | undefined {
+  if ('default' in module) return { value: module.default };
+  const [only, ...others] = Object.values(module);
+  return isMaker(only) && others.length === 0 ? { value: only } : undefined;
+}
+
+async function make(file: string, value: unknown, context: HostContext): Promise<readonly Endpoint[]> {
   try {
-    return (await import(pathToFileURL(resolve(file)).href)) as Record<string, unknown>;
+    return await endpointsIn(file, value, context);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    if (error instanceof EndpointModuleInvalid) throw error;
+    throw new EndpointModuleInvalid(file, `could not make its endpoints: ${tell(error)}`, 'Correct the error in it.', {
+      cause: error,
+    });
+  }
+}
+
+/** One endpoint may have two names: its own, and a place in a list. */
+function takeNamed(file: string, module: Exports, { logger }: HostContext): readonly Endpoint[] {
+  const endpoints = new Set(Object.values(module).flat().filter(isEndpoint));
+  const uncalled = Object.keys(module).filter((name) => isMaker(module[name]));
+  if (endpoints.size > 0 && uncalled.length > 0) {
+    const taken = Object.keys(module).filter((name) => [module[name]].flat().some(isEndpoint));
+    logger.warn(
+      `'${file}' exports ${uncalled.join(', ')}, not called: of several exports only endpoints are taken. ` +
+        `Where that makes endpoints, write 'export default [${[...taken, ...uncalled].join(', ')}]'; ` +
+        `with 'export default [${taken.join(', ')}]' nothing else is looked at.`,
+    );
+  }
+  return [...endpoints];
+}
+
+type Exports = Readonly<Record<string, unknown>>;
+
+async function importModule(file: string): Promise<Exports> {
+  const { href } = pathToFileURL(resolve(file));
+  try {
+    return (await import(href)) as Exports;
+  } catch (error) {
+    if (isMissing(error, href)) throw new EndpointModuleInvalid(file, 'is not there', 'Correct the path.');
+    const isPlaceUnknown = error instanceof SyntaxError && errorPlace(error) === undefined;
     throw new EndpointModuleInvalid(
       file,
-      `could not be loaded: ${why}`,
-      'Correct the path, or the error in the module.',
+      `could not be loaded: ${tell(error)}`,
+      `Correct the error in the module${isPlaceUnknown ? `; 'node ${file}' shows its place` : ''}.`,
       { cause: error },
     );
   }
 }
 
-type Factory = (context: HostContext) => unknown;
-
-function isFactory(value: unknown): value is Factory {
-  return typeof value === 'function';
+/** As opposed to a module that it imports. */
+function isMissing(error: unknown, href: string): boolean {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    error.code === 'ERR_MODULE_NOT_FOUND' &&
+    'url' in error &&
+    error.url === href
+  );
 }
 
-/** By its shape: the module may use another copy of this package than the host does. */
-function isEndpoint(value: unknown): value is Endpoint {
-  if (typeof value !== 'object' || value === null) return false;
-  const { name, start, stop, describe } = value as Partial<Endpoint>;
-  return typeof name === 'string' && [start, stop, describe].every((method) => typeof method === 'function');
+/** The text of an error with its place, as a part of a sentence. */
+function tell(error: unknown): string {
+  const text = (error instanceof Error ? error.message : String(error)).replace(/\.$/, '');
+  const place = errorPlace(error);
+  return place === undefined ? text : `${text} (${place})`;
 }

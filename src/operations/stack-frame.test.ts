@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { firstOwnFrame } from './stack-frame.ts';
+import { firstOwnFrame, firstOwnPlace } from './stack-frame.ts';
 
 function stackOf(...frames: readonly string[]): string {
   return ['TypeError: the bank cannot be reached', ...frames.map((frame) => `    at ${frame}`)].join('\n');
@@ -31,6 +31,12 @@ describe('the first own frame of a stack', () => {
     assert.equal(firstOwnFrame(stackOf('file:///srv/shop/billing.ts:18:14')), 'srv/shop/billing.ts:18');
     assert.equal(firstOwnFrame(stackOf('async file:///srv/shop/billing.ts:18:14')), 'srv/shop/billing.ts:18');
     assert.equal(firstOwnFrame(stackOf('new Bank (C:\\shop\\src\\bank.ts:3:1)')), 'new Bank (shop/src/bank.ts:3)');
+  });
+
+  test('has a place that says which file to open, and where', () => {
+    const stack = stackOf('node:internal/process/task_queues:95:5', 'charge (file:///srv/a/shop/src/billing.ts:24:11)');
+    assert.equal(firstOwnPlace(stack), '/srv/a/shop/src/billing.ts:24:11');
+    assert.equal(firstOwnPlace(stackOf('node:internal/process/task_queues:95:5')), undefined);
   });
 
   test('is empty when there is none, whatever the text holds', () => {

@@ -8,11 +8,22 @@ import { fileURLToPath } from 'node:url';
  * it is read line by line, each cut to a length, and only ever compared and shown.
  */
 export function firstOwnFrame(stack: string): string {
+  const frame = findOwnFrame(stack);
+  return frame === undefined ? '' : describeFrame(frame);
+}
+
+/** The place of that frame, whole, for somebody who is to open the file: `/srv/shop/billing.ts:24:11`. */
+export function firstOwnPlace(stack: string): string | undefined {
+  const frame = findOwnFrame(stack);
+  return frame === undefined ? undefined : `${frame.file}:${frame.line}:${frame.column}`;
+}
+
+function findOwnFrame(stack: string): Frame | undefined {
   for (const line of stack.split('\n')) {
     const frame = readFrame(line.slice(0, LINE_LENGTH_MAX).trim());
-    if (frame !== undefined && isOwn(frame.file)) return describeFrame(frame);
+    if (frame !== undefined && isOwn(frame.file)) return frame;
   }
-  return '';
+  return undefined;
 }
 
 const LINE_LENGTH_MAX = 1_000;
@@ -24,6 +35,7 @@ interface Frame {
   readonly callee: string;
   readonly file: string;
   readonly line: string;
+  readonly column: string;
 }
 
 /** `at callee (file:line:column)` or `at file:line:column`, as V8 writes them. */
@@ -32,10 +44,11 @@ function readFrame(line: string): Frame | undefined {
   const opening = line.lastIndexOf(' (');
   const isCall = opening !== -1 && line.endsWith(')');
   const place = isCall ? line.slice(opening + 2, -1) : line.slice(3).replace(/^async /, '');
-  const position = /^(.+):(\d+):\d+$/.exec(place);
+  const position = /^(.+):(\d+):(\d+)$/.exec(place);
   if (position === null) return undefined;
   const file = (position[1] ?? '').replace(/^file:\/\//, '').replaceAll('\\', '/');
-  return { callee: isCall ? line.slice(3, opening).replace(/^async /, '') : '', file, line: position[2] ?? '' };
+  const callee = isCall ? line.slice(3, opening).replace(/^async /, '') : '';
+  return { callee, file, line: position[2] ?? '', column: position[3] ?? '' };
 }
 
 function isOwn(file: string): boolean {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { EndpointDescription } from '../../endpoint/endpoint-description.ts';
 import { loadEndpoints } from '../../host/load-endpoints.ts';
-import { silentLogger } from '../../io/logger.ts';
+import { stderrLogger } from '../../io/stderr-logger.ts';
 import { countOf, formatCount } from '../format.ts';
 import { type CommonOptions, directoryOf, type ExitCode, printJson, type VerbContext } from '../verb.ts';
 import { type HostOptions, parseRole } from './host.ts';
@@ -15,7 +15,7 @@ export async function describe(
   const { terminal, io } = context;
   const role = parseRole(options.role);
   const directory = resolve(directoryOf(context, options));
-  const endpoints = await loadEndpoints(files, { directory, queueManager: undefined, role, logger: silentLogger });
+  const endpoints = await loadEndpoints(files, { directory, queueManager: undefined, role, logger: stderrLogger() });
   for (const [index, endpoint] of endpoints.entries()) {
     const described = endpoint.useDefaults({ directory, role, io }).describe();
     if (options.json === true) {

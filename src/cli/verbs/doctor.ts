@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { silentLogger } from '../../io/logger.ts';
+import { stderrLogger } from '../../io/stderr-logger.ts';
 import { isPosthornError } from '../../message/posthorn-error.ts';
 import type { Finding, ResourceManager } from '../../transactions/resource-manager.ts';
 import { UsageError } from '../errors.ts';
@@ -26,7 +26,7 @@ export async function doctor(
 ): Promise<ExitCode> {
   const role = parseRole(options.role);
   const directory = resolve(directoryOf(context, options));
-  const hostContext = { directory, queueManager: undefined, role, logger: silentLogger };
+  const hostContext = { directory, queueManager: undefined, role, logger: stderrLogger() };
   const databases = await examinedDatabases(files, hostContext);
   if (options.sql === true) return await printSql(context, databases, options);
   const view = new FindingsView(context.terminal, { asJson: options.json === true });

@@ -44,6 +44,11 @@ export class InstalledPackage {
     }
   }
 
+  /** The package in the user's project. */
+  get path(): string {
+    return join(this.project, 'node_modules', 'posthorn');
+  }
+
   /** Writes a file of the user. */
   write(name: string, text: string): void {
     writeFileSync(join(this.project, name), text);

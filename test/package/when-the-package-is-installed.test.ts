@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
-import { matchesOutput, readExamples } from '../../tools/documents.ts';
+import { linkedFiles, matchesOutput, readExamples } from '../../tools/documents.ts';
 import { REPOSITORY, readRepositoryFile } from '../../tools/repository-files.ts';
 import { InstalledPackage, userEnvironment } from './installed-package.ts';
 
@@ -102,7 +102,7 @@ describe('when the package is installed in an empty project', () => {
   test('nothing is published but programs, declarations and documents', () => {
     const strangers = installed.files.filter(
       (path) =>
-        !/^(?:dist\/.+\.(?:js|d\.ts)|bin\/posthorn\.js|package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/(?:errors|troubleshooting|between-machines|databases|transactions)\.md)$/.test(
+        !/^(?:dist\/.+\.(?:js|d\.ts)|bin\/posthorn\.js|package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/.+\.md)$/.test(
           path,
         ),
     );
@@ -122,6 +122,17 @@ describe('when the package is installed in an empty project', () => {
       assert.ok(installed.files.includes(needed), `${needed} is not published`);
     }
     assert.ok(installed.unpackedBytes < 2_500_000, `${installed.unpackedBytes} bytes`);
+  });
+
+  test('every link of its documents leads to a file or folder of the package', () => {
+    let links = 0;
+    for (const path of installed.files.filter((each) => each.endsWith('.md'))) {
+      for (const target of linkedFiles(path, readFileSync(join(installed.path, path), 'utf8'))) {
+        links++;
+        assert.ok(existsSync(join(installed.path, target)), `${path} links to ${target}, which is not published`);
+      }
+    }
+    assert.ok(links >= 10, `only ${links} links found`);
   });
 
   test('publint finds nothing to say', async () => {

@@ -41,7 +41,7 @@ export async function commit(branch: Branch): Promise<void> {
 
 /** What a branch stands on, put together by hand, so that its connections can be looked at; with one place in the pool. */
 export function branchDoors(t: TestContext, story: ResourceStory, doorOptions: DoorOptions = {}) {
-  const { statementErrors, lookAfterMs = 3000, look = async () => 'running' } = doorOptions;
+  const { statementErrors, lookAfterMs = 3000, look = async () => 'running', open = openPostgres } = doorOptions;
   const options = { name: 'orders', connectionString: story.database.url };
   const settings = resolvePostgresOptions(statementErrors === undefined ? options : { ...options, statementErrors });
   const { clock, timers } = nodeIo();
@@ -51,7 +51,7 @@ export function branchDoors(t: TestContext, story: ResourceStory, doorOptions: D
     idleMsMax: 60_000,
     timers,
     open: async () => {
-      const connection = await openPostgres({ settings, statementTimeoutMs: 5000 });
+      const connection = await open({ settings, statementTimeoutMs: 5000 });
       opened.push(connection);
       return connection;
     },
@@ -65,7 +65,8 @@ export function branchDoors(t: TestContext, story: ResourceStory, doorOptions: D
   return { ...doors, opened };
 }
 
-type DoorOptions = Pick<MadeOptions, 'statementErrors'> & Partial<Pick<SessionWatchOptions, 'lookAfterMs' | 'look'>>;
+type DoorOptions = Pick<MadeOptions, 'statementErrors'> &
+  Partial<Pick<SessionWatchOptions, 'lookAfterMs' | 'look'>> & { readonly open?: typeof openPostgres };
 
 export type TestBranchDoors = ReturnType<typeof branchDoors>;
 

@@ -161,6 +161,18 @@ export class StoreDamaged extends StoreError {
   }
 }
 
+/** Node.js is older than what Posthorn needs. Nothing was opened. */
+export class NodeTooOld extends PosthornError {
+  readonly code = 'NODE_TOO_OLD';
+
+  constructor(version: string, majorMin: number) {
+    super(
+      `This is Node.js ${version}, and Posthorn needs Node.js ${majorMin} or newer.`,
+      `Install it from https://nodejs.org or with your version manager (for example: nvm install ${majorMin}), and run this again.`,
+    );
+  }
+}
+
 /** The directory cannot be made, read or written. Nothing was created. */
 export class StoreUnreachable extends StoreError {
   readonly code = 'STORE_UNREACHABLE';

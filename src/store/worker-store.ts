@@ -8,6 +8,7 @@ import { openInWorker, startWorker } from './open-in-worker.ts';
 import { openWhenFree } from './open-when-free.ts';
 import type { OwnerPurpose } from './owner-record.ts';
 import { unpackMessages } from './page-codec.ts';
+import { requireNode } from './require-node.ts';
 import type {
   MessagePage,
   MessageRange,
@@ -35,9 +36,10 @@ import type {
  * The open store keeps the process alive until `close`, as a listening server does.
  *
  * @throws {StoreOwned} somebody else holds the directory (after waiting for a CLI verb as long as `waitForOwnerMs` says)
- * @throws NotAStore, NewerStore, StoreDamaged, StoreUnreachable: nothing was changed
+ * @throws NodeTooOld, NotAStore, NewerStore, StoreDamaged, StoreUnreachable: nothing was changed
  */
 export async function openStore(options: OpenStoreOptions): Promise<Store> {
+  requireNode();
   const bell = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
   const settings: WorkerSettings = {
     bell,

@@ -70,6 +70,20 @@ describe('when the package is installed in an empty project', () => {
     }
   });
 
+  test('on a Node.js that is too old, whoever opens a queue manager is told which one runs and which one is needed', () => {
+    installed.write(
+      'old.js',
+      "import { Endpoint } from 'posthorn';\nawait new Endpoint('old').start().catch((error) => console.log(error.code, error.message));\n",
+    );
+    const told = /^NODE_TOO_OLD This is Node\.js (\S+), and Posthorn needs Node\.js 24 or newer\. Install it /;
+    const pretended = installed.run('node', '--import', PRETENDS_TO_BE_OLD, 'old.js');
+    assert.equal(told.exec(pretended.stdout)?.[1], '20.19.0', pretended.stdout + pretended.stderr);
+    for (const [command, version] of olderNodes()) {
+      const { stdout, stderr } = installed.run(command, 'old.js');
+      assert.equal(told.exec(stdout)?.[1], version, stdout + stderr);
+    }
+  });
+
   test('npx posthorn tells its version', () => {
     const { status, stdout, stderr } = installed.run('npx', '--no-install', 'posthorn', '--version');
     assert.equal(status, 0, stderr);
@@ -151,24 +165,32 @@ describe('when the command line is started on a Node.js that is too old', () => 
   const mend = /^posthorn: this is Node\.js (\S+), and Posthorn needs Node\.js 24 or newer\. Install it /;
 
   test('it says which one runs and which one is needed, and ends with 1', () => {
-    const pretend = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.19.0' } });";
-    const asData = `data:text/javascript,${encodeURIComponent(pretend)}`;
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', asData, command, 'queues'], {
-      encoding: 'utf8',
-    });
+    const given = ['--import', PRETENDS_TO_BE_OLD, command, 'queues'];
+    const { status, stdout, stderr } = spawnSync(process.execPath, given, { encoding: 'utf8' });
     assert.equal(mend.exec(stderr)?.[1], '20.19.0', stderr);
     assert.deepEqual([status, stdout], [1, '']);
   });
 
   test('it does so on every older Node.js that this machine really has', () => {
-    const places = [process.env.npm_node_execpath, '/usr/bin/node', '/usr/local/bin/node'];
-    for (const place of new Set(places)) {
-      if (place === undefined || !existsSync(place)) continue;
-      const version = spawnSync(place, ['-p', 'process.versions.node'], { encoding: 'utf8' }).stdout.trim();
-      if (Number(version.split('.')[0]) >= 24) continue;
+    for (const [place, version] of olderNodes()) {
       const { status, stderr } = spawnSync(place, [command, 'queues'], { encoding: 'utf8', env: userEnvironment() });
       assert.equal(mend.exec(stderr)?.[1], version, stderr);
       assert.equal(status, 1);
     }
   });
 });
+
+/** A module for `--import`. */
+const PRETENDS_TO_BE_OLD = `data:text/javascript,${encodeURIComponent(
+  "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.19.0' } });",
+)}`;
+
+/** Every Node.js of this machine that is too old, with its version. */
+function olderNodes(): [string, string][] {
+  const places = [process.env.npm_node_execpath, '/usr/bin/node', '/usr/local/bin/node'];
+  return [...new Set(places)].flatMap((place): [string, string][] => {
+    if (place === undefined || !existsSync(place)) return [];
+    const version = spawnSync(place, ['-p', 'process.versions.node'], { encoding: 'utf8' }).stdout.trim();
+    return Number(version.split('.')[0]) < 24 ? [[place, version]] : [];
+  });
+}

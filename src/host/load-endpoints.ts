@@ -14,7 +14,8 @@ import type { HostContext } from './host-context.ts';
  * - a function that gets the `HostContext` and returns what may stand here, perhaps as a promise,
  * - an array of these.
  * Of several named exports, those that are endpoints or arrays of them are taken. Functions among them are not called,
- * for most are no makers of endpoints but helpers that may do anything; a warning names them, so that none is missed.
+ * for most are no makers of endpoints but helpers that may do anything. Warnings name them, and endpoints that stand beside a
+ * default export, so that none is missed.
  *
  * @throws {EndpointModuleInvalid} a file cannot be loaded, holds no endpoint, or something else where one is meant
  * @throws {EndpointNameTaken} two endpoints have one name
@@ -37,6 +38,7 @@ async function loadModule(file: string, context: HostContext): Promise<readonly 
   const module = await importModule(file);
   const meant = meantExport(module);
   const endpoints = meant === undefined ? takeNamed(file, module, context) : await make(file, meant.value, context);
+  if (meant !== undefined) warnOfOthers(file, module, endpoints, context);
   if (endpoints.length > 0) return endpoints;
   const names = Object.keys(module);
   const uncalled = names.filter((name) => isMaker(module[name]));
@@ -65,6 +67,16 @@ async function make(file: string, value: unknown, context: HostContext): Promise
       cause: error,
     });
   }
+}
+
+function warnOfOthers(file: string, module: Exports, taken: readonly Endpoint[], { logger }: HostContext): void {
+  const isLeftOut = (value: unknown): boolean => isEndpoint(value) && !taken.includes(value);
+  const others = Object.keys(module).filter((name) => name !== 'default' && [module[name]].flat().some(isLeftOut));
+  if (others.length === 0) return;
+  logger.warn(
+    `'${file}' exports ${others.join(', ')}, not started: beside a default export nothing else is taken. ` +
+      'Put what is to run into an array, and export that by default.',
+  );
 }
 
 /** One endpoint may have two names: its own, and a place in a list. */

@@ -102,6 +102,16 @@ describe('when endpoint modules are loaded', () => {
     });
   });
 
+  test('beside a default export nothing else is taken, and a warning names the endpoints that are left out', async () => {
+    using made = modules();
+    const mail = "export const mail = new Endpoint('mail');\n";
+    const both = await load(made.write('both.ts', `${IMPORT}${mail}export default [mail];\n`));
+    assert.deepEqual(both, { names: ['mail'], warnings: [] });
+    const left = await load(made.write('left.ts', `${IMPORT}${mail}export default new Endpoint('sales');\n`));
+    assert.deepEqual(left.names, ['sales']);
+    assert.match(left.warnings.join(), /left\.ts' exports mail, not started: .* export that by default/);
+  });
+
   test('describe names on standard error what was not called', async () => {
     using made = modules();
     const file = made.write(

@@ -27,10 +27,10 @@ export class ResourceUnavailable extends PosthornError {
   /** What the connection met with, where the database is named already. */
   readonly why: string;
 
-  constructor(resource: string, where: string, why: string, options?: ErrorOptions) {
+  constructor(resource: string, where: string, why: string, options?: ErrorOptions & { readonly mend?: string }) {
     super(
       `Database '${resource}' (${where}) is not available: ${why}.`,
-      "See whether it runs and takes this login: 'posthorn doctor' goes through it step by step.",
+      options?.mend ?? "See whether it runs and takes this login: 'posthorn doctor' goes through it step by step.",
       options,
     );
     this.why = why;
@@ -53,8 +53,8 @@ export class ResourceFenced extends PosthornError {
 export class ResourceUnfit extends PosthornError {
   readonly code = 'RESOURCE_UNFIT';
 
-  constructor(resource: string, what: string, mend: string) {
-    super(`Database '${resource}' cannot take part in transactions as they are configured: ${what}.`, mend);
+  constructor(resource: string, what: string, mend: string, options?: ErrorOptions) {
+    super(`Database '${resource}' cannot take part in transactions as they are configured: ${what}.`, mend, options);
   }
 }
 

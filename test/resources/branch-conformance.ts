@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { PosthornError } from '../../src/message/posthorn-error.ts';
 import type { Branch } from '../../src/transactions/resource-manager.ts';
 import { type ResourceFeatures, ResourceStory } from './resource-story.ts';
 
@@ -310,6 +311,21 @@ function testStatements(features: ResourceFeatures): void {
     assert.deepEqual(await story.database.numbers(), []);
   });
 
+  test('R5: a connection that is lost while nothing runs on it is told as that, with the database, and not as a failed statement', async (t) => {
+    const story = await setup(t, features);
+    if (story === undefined) return;
+    const branch = await story.begin();
+    await story.write(branch, 1);
+    assert.deepEqual(await story.resource.recovery.endSession(branch.session), { kind: 'gone' });
+    // Whether it is known by then or met with, as the loss may still be on its way.
+    const error = await refusalOf(branch);
+    assert.equal(error.code, 'RESOURCE_UNAVAILABLE', String(error));
+    assert.match(error.what, /^Database 'orders' \(.*\) .*: the connection was lost/);
+    assert.match(error.mend, /server's log/);
+    await branch.rollback();
+    assert.deepEqual(await story.database.numbers(), []);
+  });
+
   test('R5: with statement errors handled, work up to a savepoint can be kept', async (t) => {
     const story = await setup(t, features, { statementErrors: 'handled' });
     if (story === undefined) return;
@@ -364,4 +380,17 @@ function testStatements(features: ResourceFeatures): void {
     link.cut();
     assert.deepEqual(await story.database.numbers(), []);
   });
+}
+
+/** What a branch says that can neither end nor commit. */
+async function refusalOf(branch: Branch): Promise<PosthornError> {
+  try {
+    await branch.end();
+    const answer = await branch.commitWithMarker();
+    assert.notEqual(answer.kind, 'committed');
+    throw 'error' in answer ? answer.error : answer;
+  } catch (error) {
+    assert.ok(error instanceof PosthornError, String(error));
+    return error;
+  }
 }

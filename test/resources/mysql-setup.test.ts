@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
+import type { PosthornError } from '../../src/message/posthorn-error.ts';
+import type { MysqlClient } from '../../src/resources/mysql/guarded-connection.ts';
 import { mysqlResource } from '../../src/resources/mysql/mysql-resource.ts';
 import type { Finding, ResourceManager } from '../../src/transactions/resource-manager.ts';
 import { startMariadb } from '../../tools/databases/start-mariadb.ts';
@@ -131,6 +133,38 @@ test('MariaDB: without the right to make them, missing tables are told with the 
       findings.filter(({ outcome }) => outcome === 'failed'),
       [],
     );
+  } finally {
+    await story.outside.query(`drop user '${user}'@'%'`);
+  }
+});
+
+test('MariaDB: without the right to write the marker row, a commit is refused with the table and the GRANT', async (t) => {
+  await using story = await MysqlStory.begin(t);
+  if (story === undefined) return;
+  const { name } = story.database;
+  const user = `limited_${name.slice(-8)}`;
+  await story.outside.query(`create user '${user}'@'%' identified by 'secret'`);
+  await story.outside.query(`grant select, insert, update, delete on ${name}.stock to '${user}'@'%'`);
+  try {
+    const url = Object.assign(new URL(story.database.connectionString), { username: user, password: 'secret' });
+    const { resourceManager } = story.open({ connectionString: url.href });
+    const branch = await resourceManager.begin({
+      id: story.nextId(),
+      isolationLevel: 'read committed',
+      idleMsMax: 60_000,
+    });
+    await (branch.client as MysqlClient).query('insert into stock values (1, 1)');
+    await branch.end();
+    const answer = await branch.commitWithMarker();
+    assert.equal(answer.kind, 'refused');
+    const { code, what, mend } = ('error' in answer ? answer.error : undefined) as PosthornError;
+    assert.equal(code, 'RESOURCE_UNFIT');
+    assert.match(what, /'stock'.* its login limited_.*@% may not write posthorn_marker \(INSERT command denied/);
+    assert.equal(
+      mend,
+      `Run there: GRANT SELECT, INSERT, UPDATE, DELETE ON \`${name}\`.posthorn_marker TO '${user}'@'%';`,
+    );
+    assert.deepEqual(await story.items(), []);
   } finally {
     await story.outside.query(`drop user '${user}'@'%'`);
   }

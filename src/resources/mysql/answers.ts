@@ -31,6 +31,7 @@ export function errorNumber(error: unknown): number | undefined {
 
 export const DUPLICATE_KEY = 1062;
 export const NO_SUCH_THREAD = 1094;
+export const TABLE_ACCESS_DENIED = 1142;
 export const NO_SUCH_TABLE = 1146;
 export const LOCK_WAIT_TIMEOUT = 1205;
 export const DEADLOCK = 1213;

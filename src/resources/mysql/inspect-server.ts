@@ -87,7 +87,7 @@ function isOn(value: string | undefined): boolean {
 }
 
 /** `app@%` as it stands in a GRANT. */
-function quoteAccount(account: string): string {
+export function quoteAccount(account: string): string {
   const at = account.lastIndexOf('@');
   return `'${account.slice(0, at)}'@'${account.slice(at + 1)}'`;
 }

@@ -1,4 +1,4 @@
-import { invariant } from '../../message/posthorn-error.ts';
+import { invariant, isPosthornError } from '../../message/posthorn-error.ts';
 import { asError } from '../../transactions/as-error.ts';
 import type {
   Branch,
@@ -11,10 +11,20 @@ import type {
 } from '../../transactions/resource-manager.ts';
 import type { BranchId } from '../../transactions/transaction-id.ts';
 import { BranchGuard, type StatementErrors } from '../shared/branch-guard.ts';
+import { markerForbidden } from '../shared/marker-forbidden.ts';
 import type { SessionWatch } from '../shared/session-watch.ts';
-import { describeAnswer, isServerError, judgeFinish, judgeOnePhaseCommit, judgePrepare } from './answers.ts';
+import {
+  describeAnswer,
+  errorNumber,
+  isServerError,
+  judgeFinish,
+  judgeOnePhaseCommit,
+  judgePrepare,
+  TABLE_ACCESS_DENIED,
+} from './answers.ts';
 import { BranchStatements } from './branch-statements.ts';
 import { type GuardedClient, GuardedConnection } from './guarded-connection.ts';
+import { quoteAccount } from './inspect-server.ts';
 import type { MysqlConnection } from './mysql-connection.ts';
 import type { MysqlTables } from './mysql-tables.ts';
 import { xidLiteral } from './xid.ts';
@@ -64,19 +74,27 @@ export class MysqlBranch implements Branch {
       statements: this.#statements,
       lost: parts.lost,
     }).promise();
-    this.#forgetGone = connection.onGone(() => this.#guard.doomBy(parts.lost()));
+    this.#forgetGone = connection.onGone(() => this.#connectionGone());
   }
 
   async end(): Promise<{ readonly hasWritten: boolean }> {
     this.#guard.end();
     this.#state = 'ended';
-    return { hasWritten: await this.#ask('counters', this.#statements.hasWritten()) };
+    try {
+      return { hasWritten: await this.#ask('counters', this.#statements.hasWritten()) };
+    } catch (error) {
+      throw this.#told(error);
+    }
   }
 
   async commitReadOnly(): Promise<void> {
     this.#expect('ended');
-    await this.#endXa();
-    await this.#say('commit', `xa commit ${this.#xid} one phase`);
+    try {
+      await this.#endXa();
+      await this.#say('commit', `xa commit ${this.#xid} one phase`);
+    } catch (error) {
+      throw this.#told(error);
+    }
     this.#over('release');
   }
 
@@ -90,7 +108,7 @@ export class MysqlBranch implements Branch {
       await this.#endXa();
     } catch (error) {
       await this.rollback();
-      return { kind: 'refused', error: asError(error) };
+      return { kind: 'refused', error: this.#told(error) };
     }
     try {
       await this.#say('commit', `xa commit ${this.#xid} one phase`);
@@ -98,7 +116,7 @@ export class MysqlBranch implements Branch {
       const kind = judgeOnePhaseCommit(error);
       if (kind === 'refused') await this.rollback();
       else this.#giveUp();
-      return { kind, error: asError(error) };
+      return { kind, error: this.#told(error) };
     }
     this.#over('release');
     return { kind: 'committed' };
@@ -112,7 +130,7 @@ export class MysqlBranch implements Branch {
     } catch (error) {
       // XA PREPARE was never sent, so that it cannot become prepared.
       await this.rollback();
-      return { kind: 'no', error: asError(error) };
+      return { kind: 'no', error: this.#told(error) };
     }
     try {
       await this.#say('prepare', `xa prepare ${this.#xid}`);
@@ -120,7 +138,7 @@ export class MysqlBranch implements Branch {
       const kind = judgePrepare(error);
       if (kind === 'no') await this.rollback();
       else this.#giveUp();
-      return { kind, error: asError(error) };
+      return { kind, error: this.#told(error) };
     }
     this.#state = 'prepared';
     return { kind: 'yes' };
@@ -199,6 +217,23 @@ export class MysqlBranch implements Branch {
     }
   }
 
+  /** A statement that runs hears of it itself; where none does, nobody has swallowed anything. */
+  #connectionGone(): void {
+    if (this.#guard.isRunning) this.#guard.doomBy(this.#parts.lost());
+    else this.#guard.doomWith(this.#parts.lost());
+  }
+
+  /** What went wrong with a statement of our own: the server's word, or that it could not be heard any more. */
+  #told(thrown: unknown): Error {
+    const error = asError(thrown);
+    if (isPosthornError(error)) return error;
+    if (!isServerError(error)) return this.#parts.lost(error);
+    if (errorNumber(error) !== TABLE_ACCESS_DENIED) return error;
+    const { account } = this.#connection.name;
+    const grant = `GRANT SELECT, INSERT, UPDATE, DELETE ON ${this.#parts.tables.marker} TO ${quoteAccount(account)};`;
+    return markerForbidden(this.resource.name, account, grant, error);
+  }
+
   #say(what: string, sql: string): Promise<unknown> {
     return this.#ask(what, this.#connection.ask(sql));
   }
@@ -243,7 +278,7 @@ export interface BranchParts {
   /** Makes the server end the session; within seconds, and it never rejects. */
   endSession(session: string): Promise<void>;
   /** What to tell of a connection that broke. */
-  lost(): Error;
+  lost(cause?: Error): Error;
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;

@@ -10,6 +10,7 @@ import type {
   ResourceSetup,
   ResourceTarget,
 } from '../../transactions/resource-manager.ts';
+import { connectionLost } from '../shared/connection-lost.ts';
 import { ConnectionPool } from '../shared/connection-pool.ts';
 import { connectionProblem } from '../shared/connection-problem.ts';
 import { SessionWatch } from '../shared/session-watch.ts';
@@ -95,7 +96,7 @@ export class MysqlResourceManager implements ResourceManager {
       release: (used, { isClean }) => this.#release(used, isClean),
       discard: (used) => this.#pool.discard(used),
       endSession: (session) => this.#endSession(session),
-      lost: () => this.#unavailable('the connection was lost'),
+      lost: (cause) => connectionLost(this.name, this.#settings.where, cause),
     });
   }
 

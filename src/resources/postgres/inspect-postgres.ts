@@ -58,6 +58,10 @@ function markerObstacle({ has_marker, may_use_marker, login }: InspectionRow): O
   if (may_use_marker === true) return undefined;
   return {
     what: `'${login}' may not insert, read and delete in posthorn_marker`,
-    mend: `Run there: grant select, insert, update, delete on posthorn_marker, posthorn_witness to "${login}";`,
+    mend: `Run there: ${grantTables(login)}`,
   };
+}
+
+export function grantTables(login: string): string {
+  return `grant select, insert, update, delete on posthorn_marker, posthorn_witness to "${login}";`;
 }

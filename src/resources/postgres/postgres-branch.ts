@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg';
-import { invariant } from '../../message/posthorn-error.ts';
+import { invariant, isPosthornError } from '../../message/posthorn-error.ts';
+import { asError } from '../../transactions/as-error.ts';
 import { StatementRefused } from '../../transactions/errors.ts';
 import type {
   Branch,
@@ -12,8 +13,11 @@ import type {
   ResourceManager,
 } from '../../transactions/resource-manager.ts';
 import { formatBranchId } from '../../transactions/transaction-id.ts';
+import { connectionLost } from '../shared/connection-lost.ts';
 import type { ConnectionPool } from '../shared/connection-pool.ts';
+import { markerForbidden } from '../shared/marker-forbidden.ts';
 import type { SessionWatch } from '../shared/session-watch.ts';
+import { MARKER_TABLE } from '../shared/table-names.ts';
 import { leavesSession, sqlState } from './answers.ts';
 import { askForVote } from './ask-for-vote.ts';
 import { AWAIT_DISK } from './await-disk.ts';
@@ -22,7 +26,8 @@ import { BEGIN_MS, type BranchConnection } from './branch-connection.ts';
 import { BranchOpening } from './branch-opening.ts';
 import { finishBranch } from './finish-branch.ts';
 import { guardClient } from './guarded-client.ts';
-import type { Answer, PostgresConnection } from './postgres-connection.ts';
+import { grantTables } from './inspect-postgres.ts';
+import { type Answer, type PostgresConnection, shownTarget } from './postgres-connection.ts';
 import type { PostgresSettings } from './postgres-options.ts';
 import type { PostgresTables } from './postgres-tables.ts';
 import type { OwnStatement, RoundTripAnswer } from './round-trip.ts';
@@ -76,8 +81,12 @@ export class PostgresBranch implements Branch {
     this.#state = 'ended';
     const hasWritten = this.#statements.hasWritten;
     if (hasWritten !== undefined) return { hasWritten };
-    const { rows } = await this.#ask('has it written', HAS_NUMBER);
-    return { hasWritten: rows.at(-1)?.number !== null };
+    try {
+      const { rows } = await this.#ask('has it written', HAS_NUMBER);
+      return { hasWritten: rows.at(-1)?.number !== null };
+    } catch (error) {
+      throw this.#told(error);
+    }
   }
 
   async commitReadOnly(): Promise<void> {
@@ -88,7 +97,7 @@ export class PostgresBranch implements Branch {
       ({ tags } = await this.#together('commit', [COMMIT]));
     } catch (error) {
       await this.#leaveFailed(error);
-      throw error;
+      throw this.#told(error);
     }
     this.#giveBack();
     if (tags.at(-1) !== 'COMMIT') throw this.#endedByHand();
@@ -96,7 +105,7 @@ export class PostgresBranch implements Branch {
 
   async commitWithMarker(): Promise<MarkerAnswer> {
     this.#expect('ended');
-    const { tables, settings } = this.#doors;
+    const { tables } = this.#doors;
     try {
       const { tags } = await this.#together('commit', [insertMarker(tables), COMMIT]);
       this.#giveBack();
@@ -105,7 +114,7 @@ export class PostgresBranch implements Branch {
     } catch (error) {
       // The server said no, and the session, asked once more, has nothing left that could commit.
       const isProven = await this.#leaveFailed(error);
-      const told = tablesMissing(error, settings.name) ?? (error as Error);
+      const told = this.#told(error);
       return isProven ? { kind: 'refused', error: told } : { kind: 'unknown', error: told };
     }
   }
@@ -123,7 +132,7 @@ export class PostgresBranch implements Branch {
     if (vote.kind === 'yes') this.#state = 'prepared';
     else if (vote.kind === 'no' && vote.isSessionClean) this.#giveBack();
     else this.#cut();
-    return vote.kind === 'yes' ? { kind: 'yes' } : { kind: vote.kind, error: vote.error };
+    return vote.kind === 'yes' ? { kind: 'yes' } : { kind: vote.kind, error: this.#told(vote.error) };
   }
 
   evidence(): BranchEvidence {
@@ -169,6 +178,17 @@ export class PostgresBranch implements Branch {
     }
     this.#cut();
     return false;
+  }
+
+  /** What went wrong with a statement of our own: the server's word, or that it could not be heard any more. */
+  #told(thrown: unknown): Error {
+    const error = asError(thrown);
+    if (isPosthornError(error)) return error;
+    const { name, target } = this.#doors.settings;
+    if (!leavesSession(error)) return connectionLost(name, shownTarget(target), error);
+    const isForbidden = sqlState(error) === '42501' && error.message.includes(MARKER_TABLE);
+    if (isForbidden) return markerForbidden(name, `'${target.user}'`, grantTables(target.user), error);
+    return tablesMissing(error, name) ?? error;
   }
 
   #openingOf(request: BranchRequest): BranchOpening {

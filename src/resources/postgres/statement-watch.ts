@@ -1,12 +1,14 @@
 import { Roster } from '../../io/roster.ts';
 import { StatementRefused } from '../../transactions/errors.ts';
 import { BranchGuard, type RunningStatement } from '../shared/branch-guard.ts';
+import { connectionLost } from '../shared/connection-lost.ts';
 import type { SessionWatch, Watched } from '../shared/session-watch.ts';
 import { FORGOTTEN_STATEMENT, leavesSession, sqlState } from './answers.ts';
 import type { BranchConnection } from './branch-connection.ts';
 import type { BranchOpening } from './branch-opening.ts';
 import type { StatementGate } from './guarded-client.ts';
 import { judgeStatement } from './judge-statement.ts';
+import { shownTarget } from './postgres-connection.ts';
 import type { PostgresSettings } from './postgres-options.ts';
 
 /**
@@ -57,6 +59,7 @@ export class StatementWatch implements StatementGate {
   }
 
   admit(text: string | undefined): RunningStatement {
+    this.#noteLoss();
     this.#guard.admit();
     if (text === undefined) throw this.#guard.refuse('A query object whose text cannot be read');
     if (this.#connection.current.readsBackslashes)
@@ -79,6 +82,7 @@ export class StatementWatch implements StatementGate {
   /** @throws what dooms the branch */
   end(): void {
     this.#connection.onTag(undefined);
+    this.#noteLoss();
     const { transactionStatus, isUsable } = this.#connection.current;
     if (!this.#guard.isRunning && isUsable) {
       if (transactionStatus === 'E' && this.#lastError !== undefined) this.#guard.doomBy(this.#lastError);
@@ -96,6 +100,13 @@ export class StatementWatch implements StatementGate {
     this.#connection.onTag(undefined);
     this.#guard.over();
     for (const listener of this.#overListeners.splice(0)) listener();
+  }
+
+  /** A statement that runs hears of it itself; where none does, nobody has swallowed anything. */
+  #noteLoss(): void {
+    if (this.#guard.isRunning || !this.#opening.isOpen || this.#connection.current.isUsable) return;
+    const { name, target } = this.#settings;
+    this.#guard.doomWith(connectionLost(name, shownTarget(target)));
   }
 
   #start(text: string): RunningStatement {

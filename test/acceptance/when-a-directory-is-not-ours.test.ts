@@ -110,6 +110,18 @@ describe('when a directory is not ours', { concurrency: 2 }, () => {
     assert.deepEqual(jsonLines(stdout), [{ code: 'HANDLED' }]);
   });
 
+  test('one that is ours, or is made, lets nobody else in', async () => {
+    using data = temporaryDirectory();
+    const ours = join(data.path, 'ours');
+    mkdirSync(ours);
+    chmodSync(ours, 0o755);
+    for (const directory of [ours, join(data.path, 'made', 'deep')]) {
+      const { stdout } = await startFixture('start-endpoint.ts', [directory]).ended;
+      assert.deepEqual(jsonLines(stdout), [{ code: 'HANDLED' }]);
+      assert.equal(statSync(directory).mode & 0o777, 0o700, directory);
+    }
+  });
+
   test('one that its group may write to holds a store, stays open to the group, and nobody but its user reaches the control socket', async (t) => {
     if (!canBeAnothers(t)) return;
     using data = temporaryDirectory();

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { isPosthornError } from '../../src/message/posthorn-error.ts';
 import { KINDS, REQUESTS } from '../support/both-databases.ts';
-import { next } from '../support/database-story.ts';
+import { DatabaseStory, next } from '../support/database-story.ts';
+import { EffectsDatabase } from '../support/effects-database.ts';
 import { numbersAtWork } from '../support/numbers-at-work.ts';
 
 describe('when the connection to a database breaks while it is asked', { concurrency: true }, () => {
@@ -85,4 +87,41 @@ describe('when the connection to a database breaks while it is asked', { concurr
       assert.equal(numbers.attempts(), 2);
     });
   }
+
+  for (const { kind, title, requireServer } of KINDS) {
+    test(`an administrator ends a handler's session in ${title} between two steps: that is told, and the message is handled again`, async (t) => {
+      const server = requireServer(t);
+      if (server === undefined) return;
+      await using database = await EffectsDatabase.make(server);
+      await using story = await DatabaseStory.begin();
+      const stock = story.resource(database);
+      const orders = story.endpoint('orders', { resources: [stock] });
+      let attempts = 0;
+      orders.handle('Number', async (_, context) => {
+        await stock.query('insert into effects values (1)');
+        await context.send('Number', { number: 1 }, { to: 'done' });
+        if (++attempts > 1) return;
+        const [session] = await stock.query(SESSION_NUMBER[kind]);
+        await database.query(END_SESSION[kind](Number(session?.number)));
+      });
+      const failed = new Promise<Error>((resolve) => orders.on('immediateRetry', ({ error }) => resolve(error)));
+      await orders.start();
+      await story.put('orders', 1);
+      const error = await failed;
+      assert.ok(isPosthornError(error, 'RESOURCE_UNAVAILABLE'), String(error));
+      assert.ok(error.what.includes(`'${stock.name}'`), error.what);
+      await story.untilAgreed([database], [1]);
+      assert.equal(attempts, 2);
+    });
+  }
 });
+
+const SESSION_NUMBER = {
+  postgres: 'select pg_backend_pid() as number',
+  mariadb: 'select connection_id() as number',
+} as const;
+
+const END_SESSION = {
+  postgres: (number: number) => `select pg_terminate_backend(${number})`,
+  mariadb: (number: number) => `kill ${number}`,
+} as const;

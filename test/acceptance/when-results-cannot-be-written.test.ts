@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { type CommandResult, startProgram, temporaryDirectory } from '../support/command-line.ts';
+import {
+  type CommandResult,
+  fixture,
+  posthorn,
+  type RunningCommand,
+  startProgram,
+  temporaryDirectory,
+} from '../support/command-line.ts';
 import { failOrders } from '../support/failed-orders.ts';
 
 describe('when results cannot be written', { concurrency: 2 }, () => {
@@ -15,6 +23,18 @@ describe('when results cannot be written', { concurrency: 2 }, () => {
     const inJson = await piped(['queues', '--json', '--directory', data.path], '> /dev/full');
     assert.equal(inJson.exitCode, 1);
     assert.partialDeepStrictEqual(JSON.parse(inJson.stderr), { error: { code: 'OUTPUT_UNWRITABLE' } });
+  });
+
+  test('a host whose log finds no room says so once, and works on', { skip: isMissing('/dev/full') }, async (t) => {
+    using data = temporaryDirectory();
+    const host = shell('exec "$@" > /dev/full', ['host', fixture('shop.ts'), '--directory', data.path]);
+    t.after(() => host.process.kill('SIGKILL'));
+    await once(host.process.stderr ?? host.process, 'data');
+    const sent = await posthorn(['send', 'sales', '--body', '{}', '--directory', data.path]);
+    assert.equal(sent.exitCode, 0, sent.stderr);
+    const ended = await host.kill('SIGTERM');
+    assert.equal(ended.exitCode, 0);
+    assert.match(ended.stderr, /^posthorn: The log cannot be written: ENOSPC.* The host works on\.\n$/);
   });
 
   test('a notice that nobody can be told does not change the exit code', { skip: isMissing('/dev/full') }, async () => {
@@ -33,10 +53,15 @@ describe('when results cannot be written', { concurrency: 2 }, () => {
 
 /** The CLI in a shell, which sends its output where the redirection says. */
 function piped(given: readonly string[], redirection: string): Promise<CommandResult> {
-  const cli = join(import.meta.dirname, '../../bin/posthorn.js');
-  const command = [process.execPath, '--conditions=posthorn-source', cli, ...given];
-  return startProgram('bash', ['-o', 'pipefail', '-c', `"$@" ${redirection}`, 'bash', ...command]).ended;
+  return shell(`"$@" ${redirection}`, given).ended;
 }
+
+function shell(script: string, given: readonly string[]): RunningCommand {
+  const command = [process.execPath, '--conditions=posthorn-source', CLI, ...given];
+  return startProgram('bash', ['-o', 'pipefail', '-c', script, 'bash', ...command]);
+}
+
+const CLI = join(import.meta.dirname, '../../bin/posthorn.js');
 
 function isMissing(device: string): string | false {
   return existsSync(device) ? false : `there is no ${device} here`;

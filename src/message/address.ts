@@ -17,6 +17,7 @@ const MACHINE_NAME = /^[A-Za-z0-9][A-Za-z0-9.-]*$/;
  * @throws {InvalidAddress} with the part that is wrong
  */
 export function parseAddress(text: string): Address {
+  if (typeof text !== 'string') throw new InvalidAddress(text, 'it is not a text');
   const at = text.indexOf('@');
   const queue = at === -1 ? text : text.slice(0, at);
   checkName(text, 'the queue name', queue, QUEUE_NAME, QUEUE_NAME_LENGTH_MAX);

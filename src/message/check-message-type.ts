@@ -1,3 +1,4 @@
+import { type Contract, isContract } from './contract.ts';
 import { InvalidMessageType } from './errors.ts';
 import { MESSAGE_TYPE_LENGTH_MAX } from './limits.ts';
 
@@ -10,7 +11,7 @@ const MESSAGE_TYPE = /^[A-Za-z0-9_$][A-Za-z0-9_$.:+-]*$/;
  * @throws {InvalidMessageType} with what is wrong
  */
 export function checkMessageType(name: string): void {
-  if (typeof name !== 'string') throw new InvalidMessageType(String(name), `it is ${typeof name}, not text`);
+  if (typeof name !== 'string') throw new InvalidMessageType(name, 'it is not a text');
   if (name === '') throw new InvalidMessageType(name, 'it is empty');
   if (name.length > MESSAGE_TYPE_LENGTH_MAX) {
     throw new InvalidMessageType(
@@ -19,4 +20,18 @@ export function checkMessageType(name: string): void {
     );
   }
   if (!MESSAGE_TYPE.test(name)) throw new InvalidMessageType(name, 'it has a character that is not allowed');
+}
+
+/**
+ * The name of a type that a user handed in, as a contract or by name.
+ *
+ * @throws {InvalidMessageType} it is neither, or the name cannot travel
+ */
+export function checkedNameOf(type: Contract | string): string {
+  if (typeof type !== 'string' && !isContract(type)) {
+    throw new InvalidMessageType(type, 'it is neither a name nor a contract');
+  }
+  const name = typeof type === 'string' ? type : type.name;
+  checkMessageType(name);
+  return name;
 }

@@ -48,3 +48,10 @@ export type ReplyOf<C> =
 export function nameOf(type: Contract | string): string {
   return typeof type === 'string' ? type : type.name;
 }
+
+/** Users of JavaScript may hand in anything. */
+export function isContract(value: unknown): value is Contract {
+  if (typeof value !== 'object' || value === null) return false;
+  const { kind, name } = value as Partial<Contract>;
+  return (kind === 'command' || kind === 'event' || kind === 'message') && typeof name === 'string';
+}

@@ -28,6 +28,24 @@ describe('a contract', () => {
     assert.equal(defineEvent('Sales.Placed', schema).schema, schema);
   });
 
+  test('takes no schema that checks nothing', () => {
+    const define = defineCommand as (name: string, ...rest: unknown[]) => unknown;
+    const schema = z.object({});
+    const wrong: [rest: unknown[], text: RegExp][] = [
+      [[5], /'schema' is 5, which is no Standard Schema/],
+      [[null], /'schema' is null,/],
+      [[{ id: 'string' }], /'schema' is an object, .*zod, valibot, arktype/],
+      [[{ '~standard': {} }], /'schema' is an object,/],
+      [[schema, { replay: 1 }], /'contract\.replay' does not exist\. Did you mean 'reply'/],
+      [[{ reply: 'Accepted' }], /'contract\.reply' is 'Accepted'\. Give what defineMessage/],
+    ];
+    for (const [rest, message] of wrong) {
+      assert.throws(() => define('Sales.Place', ...rest), { code: 'INVALID_OPTION', message });
+    }
+    assert.doesNotThrow(() => define('Sales.Place', {}));
+    assert.doesNotThrow(() => define('Sales.Place', undefined, undefined));
+  });
+
   test('cannot be changed once it is defined', () => {
     assert.ok(Object.isFrozen(defineEvent('Sales.Placed')));
   });

@@ -1,6 +1,16 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { checkMessageType } from './check-message-type.ts';
-import type { Command, Contract, ContractKind, Event, PlainMessage } from './contract.ts';
+import {
+  type Command,
+  type Contract,
+  type ContractKind,
+  type Event,
+  isContract,
+  type PlainMessage,
+} from './contract.ts';
+import { InvalidOption } from './errors.ts';
+import { checkOption, named } from './option-shapes.ts';
+import { written } from './wording.ts';
 
 /**
  * An order to one endpoint, which has one handler for it.
@@ -10,7 +20,7 @@ import type { Command, Contract, ContractKind, Event, PlainMessage } from './con
  * given in words, `defineCommand<Order>('Sales.PlaceOrder')`, and nothing is checked.
  *
  * @param name - travels with the message; letters, digits and `. _ - + : $`
- * @throws {InvalidMessageType} for a name that cannot travel
+ * @throws {InvalidMessageType} for a name that cannot travel {InvalidOption} `schema` is no Standard Schema
  */
 export function defineCommand<S extends StandardSchemaV1, Reply = unknown>(
   name: string,
@@ -63,7 +73,35 @@ function define<Kind extends ContractKind>(
 ): Contract<Kind> {
   checkMessageType(name);
   // Some validators (arktype) are functions, so the marker of the standard decides and not the kind of value.
-  const schema = first !== undefined && '~standard' in first ? first : undefined;
-  const options = schema === undefined ? (first as ContractOptions<unknown> | undefined) : second;
+  const schema = isSchema(first) ? first : undefined;
+  const options = schema === undefined ? first : second;
+  checkContractOptions(options, schema !== undefined);
   return Object.freeze({ kind, name, schema, reply: options?.reply });
 }
+
+function isSchema(value: unknown): value is StandardSchemaV1 {
+  const isAble = (typeof value === 'object' && value !== null) || typeof value === 'function';
+  return isAble && '~standard' in value && typeof (value as StandardSchemaV1)['~standard']?.validate === 'function';
+}
+
+/** What only looks like a schema must not be taken for options: then nothing would be checked, and nobody would know. */
+function checkContractOptions(
+  options: unknown,
+  hasSchema: boolean,
+): asserts options is ContractOptions<unknown> | undefined {
+  if (options === undefined) return;
+  const isMeantForSchema =
+    typeof options !== 'object' || options === null || Object.keys(options).some((name) => name !== 'reply');
+  if (!hasSchema && isMeantForSchema) {
+    throw new InvalidOption(
+      'schema',
+      `is ${written(options)}, which is no Standard Schema`,
+      'Give one that zod, valibot, arktype or another such library makes; without one only { reply } may stand here.',
+    );
+  }
+  checkOption('contract', options, CONTRACT_OPTIONS);
+}
+
+const CONTRACT_OPTIONS = named({
+  reply: { fits: isContract, mend: 'Give what defineMessage(…) made.' },
+});

@@ -1,12 +1,13 @@
 import { nearestName, PosthornError } from './posthorn-error.ts';
+import { written } from './wording.ts';
 
 /** A `queue@machine` text is not one. Nothing was sent. */
 export class InvalidAddress extends PosthornError {
   readonly code = 'INVALID_ADDRESS';
 
-  constructor(address: string, why: string) {
+  constructor(address: unknown, why: string) {
     super(
-      `'${address}' is not an address: ${why}.`,
+      `${written(address)} is not an address: ${why}.`,
       "Write 'queue' or 'queue@machine'; a queue name has letters, digits, '.', '_' and '-', and begins with a letter or digit.",
     );
   }
@@ -16,11 +17,8 @@ export class InvalidAddress extends PosthornError {
 export class InvalidHeader extends PosthornError {
   readonly code = 'INVALID_HEADER';
 
-  constructor(name: string, why: string) {
-    super(
-      `Header ${JSON.stringify(name.slice(0, 80))} was refused: ${why}.`,
-      'Rename or shorten it, or put the value into the body.',
-    );
+  constructor(name: string, why: string, mend = 'Rename or shorten it, or put the value into the body.') {
+    super(`Header ${JSON.stringify(name.slice(0, 80))} was refused: ${why}.`, mend);
   }
 }
 
@@ -30,7 +28,7 @@ export class MessageTooLarge extends PosthornError {
 
   constructor(part: 'body' | 'headers', bytes: number, bytesMax: number) {
     super(
-      `The message's ${part} has ${bytes} bytes; at most ${bytesMax} are allowed, so it was not sent.`,
+      `The message's ${part} ${part === 'body' ? 'has' : 'have'} ${bytes} bytes; at most ${bytesMax} are allowed, so it was not sent.`,
       'Send a reference to the data instead, or split it.',
     );
   }
@@ -40,9 +38,9 @@ export class MessageTooLarge extends PosthornError {
 export class InvalidMessageType extends PosthornError {
   readonly code = 'INVALID_MESSAGE_TYPE';
 
-  constructor(name: string, why: string) {
+  constructor(name: unknown, why: string) {
     super(
-      `${JSON.stringify(name.slice(0, 80))} cannot name a message type: ${why}.`,
+      `${typeof name === 'string' ? JSON.stringify(name.slice(0, 80)) : written(name)} cannot name a message type: ${why}.`,
       "Use letters, digits and '.', '_', '-', '+', ':', '$', as in 'Sales.PlaceOrder'.",
     );
   }

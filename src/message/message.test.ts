@@ -36,7 +36,7 @@ describe('headers from outside', () => {
   test('names with spaces, controls or other letters, and values that are not text, are refused', () => {
     for (const name of ['', 'a b', 'a\n', 'ä', 'a"b', 'x'.repeat(257)])
       assert.throws(() => checkHeaders({ [name]: 'v' }), { code: 'INVALID_HEADER' });
-    assert.throws(() => checkHeaders({ a: 5 as unknown as string }), /its value is number/);
+    assert.throws(() => checkHeaders({ a: 5 as unknown as string }), /its value is 5, and only text travels/);
     assert.doesNotThrow(() => checkHeaders({ '$.diagnostics.hostid': 'x', 'NServiceBus.MessageId': '' }));
   });
 
@@ -75,5 +75,7 @@ describe('texts on the wire', () => {
   test('the nearest known name is found, and nothing when none is near', () => {
     assert.equal(nearestName('quues', ['peek', 'queues', 'purge']), 'queues');
     assert.equal(nearestName('zzz', ['peek', 'queues']), undefined);
+    assert.equal(nearestName('dir', ['io', 'directory']), 'directory');
+    assert.equal(nearestName('dir', ['io']), undefined);
   });
 });

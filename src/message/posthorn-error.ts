@@ -47,9 +47,11 @@ export function invariant(condition: unknown, what: string): asserts condition {
 /** The nearest of `known` to `given`, for error messages that name what was probably meant; `undefined` if none is near. */
 export function nearestName(given: string, known: Iterable<string>): string | undefined {
   let nearest: string | undefined;
-  let nearestDistance = Math.max(2, Math.floor(given.length / 3)) + 1;
+  // Of a short name two changes leave nothing: 'dir' is not near 'io'.
+  let nearestDistance = Math.max(given.length > 3 ? 2 : 1, Math.floor(given.length / 3)) + 1;
   for (const candidate of known) {
-    const distance = editDistance(given.toLowerCase(), candidate.toLowerCase());
+    const isBegun = given.length > 1 && candidate.toLowerCase().startsWith(given.toLowerCase());
+    const distance = isBegun ? 1 : editDistance(given.toLowerCase(), candidate.toLowerCase());
     if (distance < nearestDistance) {
       nearest = candidate;
       nearestDistance = distance;

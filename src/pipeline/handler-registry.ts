@@ -1,6 +1,6 @@
-import { checkMessageType } from '../message/check-message-type.ts';
+import { checkedNameOf } from '../message/check-message-type.ts';
 import type { Contract, ContractKind, Handleable } from '../message/contract.ts';
-import { nameOf } from '../message/contract.ts';
+import { checkOption, FUNCTION } from '../message/option-shapes.ts';
 import { ContractConflict, SecondHandler } from './errors.ts';
 import type { AnyHandler } from './handler-context.ts';
 
@@ -19,8 +19,10 @@ export class HandlerRegistry {
   /**
    * @throws {SecondHandler} the type is a command and has one
    * @throws {ContractConflict} another contract has this name
+   * @throws {InvalidMessageType} {InvalidOption} they are no type and handler
    */
   addHandler(type: Handleable, handler: AnyHandler): void {
+    checkOption('handler', handler, FUNCTION);
     const known = this.addType(type);
     if (known.contract?.kind === 'command' && known.handlers.length > 0) throw new SecondHandler(known.name);
     this.#types.set(known.name, { ...known, handlers: [...known.handlers, handler] });
@@ -28,8 +30,7 @@ export class HandlerRegistry {
 
   /** Makes a type known, without a handler. */
   addType(type: Handleable): KnownType {
-    const name = nameOf(type);
-    checkMessageType(name);
+    const name = checkedNameOf(type);
     const contract = typeof type === 'string' ? undefined : type;
     const before = this.#types.get(name);
     if (before?.contract !== undefined && contract !== undefined && before.contract !== contract)

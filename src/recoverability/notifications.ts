@@ -1,5 +1,6 @@
 import type { Logger } from '../io/logger.ts';
 import type { FailureReason } from '../message/headers.ts';
+import { checkOption, FUNCTION, oneOf } from '../message/option-shapes.ts';
 
 /** What an endpoint tells those who listen, by name. Told after the fact is durable. */
 export interface EndpointEvents {
@@ -60,7 +61,10 @@ export class Notifications {
     this.#logger = logger;
   }
 
+  /** @throws {InvalidOption} there is no such event, or nobody to tell it */
   on<Name extends EndpointEventName>(name: Name, listener: Listener<Name>): void {
+    checkOption('event', name, EVENT_NAME);
+    checkOption('listener', listener, FUNCTION);
     // Copied on change, so that a listener may take itself away while it is told.
     this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
   }
@@ -86,3 +90,20 @@ export class Notifications {
     }
   }
 }
+
+// The compiler holds that it names every event.
+const EVENT_NAMES: Readonly<Record<EndpointEventName, true>> = {
+  started: true,
+  stopped: true,
+  handled: true,
+  immediateRetry: true,
+  delayedRetry: true,
+  movedToErrorQueue: true,
+  discarded: true,
+  outcomeUnknown: true,
+  timedOut: true,
+  criticalError: true,
+  rateLimitBegan: true,
+  rateLimitEnded: true,
+};
+const EVENT_NAME = oneOf(Object.keys(EVENT_NAMES));

@@ -1,6 +1,6 @@
 import { type Address, formatAddress, parseAddress } from '../message/address.ts';
-import { checkMessageType } from '../message/check-message-type.ts';
-import { type Contract, nameOf, type Publishable } from '../message/contract.ts';
+import { checkedNameOf } from '../message/check-message-type.ts';
+import type { Contract, Publishable } from '../message/contract.ts';
 
 /** Who publishes events of one type on another machine: there an endpoint asks for them. */
 export interface Publisher {
@@ -17,8 +17,8 @@ export interface Publisher {
  * @throws {InvalidAddress} {InvalidMessageType}
  */
 export function publisher(type: Publishable, at: string): Publisher {
-  checkMessageType(nameOf(type));
-  return { type: nameOf(type), contract: typeof type === 'string' ? undefined : type, address: parseAddress(at) };
+  const name = checkedNameOf(type);
+  return { type: name, contract: typeof type === 'string' ? undefined : type, address: parseAddress(at) };
 }
 
 /** The publishers that one endpoint knows. A type may have several. */

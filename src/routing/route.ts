@@ -1,6 +1,6 @@
 import { type Address, formatAddress, parseAddress } from '../message/address.ts';
-import { checkMessageType } from '../message/check-message-type.ts';
-import { type Contract, nameOf, type Sendable } from '../message/contract.ts';
+import { checkedNameOf } from '../message/check-message-type.ts';
+import type { Contract, Sendable } from '../message/contract.ts';
 import { NoRoute } from './errors.ts';
 
 /** Where messages of one type are sent when `{ to }` says nothing. */
@@ -12,13 +12,13 @@ export interface Route {
 }
 
 /**
- * Routes a type to `queue` or `queue@machine`.
+ * Routes a type to `queue` or `queue@machine`. A misspelt queue of this machine is made as any other: see `SendOptions.to`.
  *
  * @throws {InvalidAddress} {InvalidMessageType}
  */
 export function route(type: Sendable, to: string): Route {
-  checkMessageType(nameOf(type));
-  return { type: nameOf(type), contract: typeof type === 'string' ? undefined : type, destination: parseAddress(to) };
+  const name = checkedNameOf(type);
+  return { type: name, contract: typeof type === 'string' ? undefined : type, destination: parseAddress(to) };
 }
 
 /** The routes of one endpoint. */

@@ -114,7 +114,11 @@ export class InvalidBody extends PosthornError {
   readonly code = 'INVALID_BODY';
 
   constructor(type: string, why: string, options?: ErrorOptions) {
-    super(`The body for '${type}' was refused: ${why}.`, 'Correct the body, or its schema. Nothing was sent.', options);
+    super(
+      `The body for '${type}' was refused: ${why.replace(/\.$/, '')}.`,
+      'Correct the body, or its schema. Nothing was sent.',
+      options,
+    );
   }
 }
 
@@ -147,6 +151,18 @@ export class NoReplyAddress extends PosthornError {
     super(
       `Message '${messageId}' does not say where replies go.`,
       "Its sender must be an endpoint with a queue, or name one with the option 'replyTo'.",
+    );
+  }
+}
+
+/** A message was deferred twice in one attempt at it, which would have made two of it. The second time did nothing. */
+export class AlreadyDeferred extends PosthornError {
+  readonly code = 'ALREADY_DEFERRED';
+
+  constructor(messageId: string) {
+    super(
+      `Message '${messageId}' was already deferred in this attempt, and two deferred copies would be handled twice.`,
+      'Call context.defer() once, in one of its handlers.',
     );
   }
 }

@@ -43,7 +43,13 @@ export interface MessageContext<Reply extends ReplyType = ReplyType, in Resource
   reply<T extends Reply>(type: T, body: InputOf<T>, options?: HandlerPublishOptions): Promise<Sent>;
   /** Sends the message at hand, as it is, to another queue too. */
   forward(to: string): Promise<void>;
-  /** Puts the message at hand back into its queue, to come again after `delayMs`; this time it counts as handled. */
+  /**
+   * Puts the message at hand back into its queue, to come again after `delayMs`; this time it counts as handled.
+   *
+   * Once in an attempt, by whichever of its handlers: a second call is refused, because two copies would be handled twice.
+   *
+   * @throws {InvalidOption} {AlreadyDeferred}
+   */
   defer(delayMs: number): Promise<void>;
   /** Says why this message needed no handling; it counts as handled, and is not audited. */
   discard(reason: string): void;
@@ -100,7 +106,10 @@ export interface Sent {
 }
 
 export interface SendOptions {
-  /** `queue` or `queue@machine`; default: the type's route. */
+  /**
+   * `queue` or `queue@machine`; default: the type's route. A queue of this machine is made when it is first sent to, so a
+   * misspelt name makes one that nobody reads: `posthorn queues` shows it with 0 receivers.
+   */
   readonly to?: string;
   readonly headers?: Headers;
   /** Not to be received before this time has passed. */

@@ -7,7 +7,8 @@ import { ResourceNotListed } from '../transactions/errors.ts';
 import type { ClientOf, Resource } from '../transactions/resource.ts';
 import type { Dispatcher } from '../transport/transport.ts';
 import type { Attempt } from './attempt.ts';
-import { NoReplyAddress } from './errors.ts';
+import { checkDuration } from './check-duration.ts';
+import { AlreadyDeferred, NoReplyAddress } from './errors.ts';
 import type {
   AttemptNumbers,
   HandlerPublishOptions,
@@ -36,6 +37,7 @@ export class IncomingContext implements IncomingPhysicalContext<Resource>, Incom
   message: unknown;
   /** Set by a handler that says the message needs no handling. */
   discardReason: string | undefined;
+  #isDeferred = false;
   #logger: Logger | undefined;
   #numbers: AttemptNumbers | undefined;
 
@@ -114,6 +116,9 @@ export class IncomingContext implements IncomingPhysicalContext<Resource>, Incom
   }
 
   async defer(delayMs: number): Promise<void> {
+    checkDuration('delayMs', delayMs);
+    if (this.#isDeferred) throw new AlreadyDeferred(this.messageId);
+    this.#isDeferred = true;
     await this.#sendOn({ destination: this.#parts.ownQueue, delayMs });
   }
 

@@ -1,13 +1,16 @@
 import type { Io } from '../io/io.ts';
 import { type Address, formatAddress, parseAddress } from '../message/address.ts';
-import { checkMessageType } from '../message/check-message-type.ts';
+import { checkedNameOf, checkMessageType } from '../message/check-message-type.ts';
 import type { Contract, ContractKind } from '../message/contract.ts';
 import { InvalidOption } from '../message/errors.ts';
 import { PRIORITY_MAX } from '../message/limits.ts';
+import { checkOption, FLAG, named, oneOf, type Shapes, TEXT } from '../message/option-shapes.ts';
+import { written } from '../message/wording.ts';
 import type { Routes } from '../routing/route.ts';
 import type { SubscriptionStore } from '../routing/subscription-store.ts';
 import type { UnitOfWork } from '../transactions/unit-of-work.ts';
 import type { AcknowledgementRequest, Dispatcher, OutgoingMessage } from '../transport/transport.ts';
+import { checkDuration } from './check-duration.ts';
 import { checkSchema, type SchemaVerdict } from './check-schema.ts';
 import { InvalidBody, WrongMessageKind } from './errors.ts';
 import type { AcknowledgementOptions, HandlerSendOptions, SendOptions, Sent } from './handler-context.ts';
@@ -154,7 +157,7 @@ function checkKind(verb: Verb, type: Contract | string): string {
     checkMessageType(type);
     return type;
   }
-  if (!verb.kinds.includes(type.kind)) throw new WrongMessageKind(type.name, type.kind, verb.name);
+  if (!verb.kinds.includes(type?.kind)) throw new WrongMessageKind(checkedNameOf(type), type.kind, verb.name);
   return type.name;
 }
 
@@ -176,16 +179,29 @@ const OPTION_NAMES: ReadonlySet<string> = new Set([
 ] satisfies (keyof HandlerSendOptions)[]);
 
 function checkOptions(verb: string, options: HandlerSendOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new InvalidOption(`${verb}.options`, `is ${written(options)}`, 'Give an object.');
+  }
   for (const name of Object.keys(options)) {
     if (!OPTION_NAMES.has(name)) throw InvalidOption.unknown(`${verb}.${name}`, [...OPTION_NAMES]);
   }
   const { priority, messageId, correlationId, replyTo } = options;
   if (priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= PRIORITY_MAX)) {
-    throw new InvalidOption('priority', `is ${priority}`, `Give a whole number from 0 (lowest) to ${PRIORITY_MAX}.`);
+    throw new InvalidOption(
+      'priority',
+      `is ${written(priority)}`,
+      `Give a whole number from 0 (lowest) to ${PRIORITY_MAX}.`,
+    );
   }
-  checkDuration('delayMs', options.delayMs);
-  checkDuration('timeToBeReceivedMs', options.timeToBeReceivedMs);
-  checkDuration('timeToReachQueueMs', options.timeToReachQueueMs);
+  const { delayMs, deliverAt, timeToBeReceivedMs, timeToReachQueueMs, deadLetter, dispatch } = options;
+  if (delayMs !== undefined && deliverAt !== undefined) {
+    throw new InvalidOption('deliverAt', "is given, and 'delayMs' too", 'Give one of them.');
+  }
+  if (delayMs !== undefined) checkDuration('delayMs', delayMs);
+  if (timeToBeReceivedMs !== undefined) checkDuration('timeToBeReceivedMs', timeToBeReceivedMs);
+  if (timeToReachQueueMs !== undefined) checkDuration('timeToReachQueueMs', timeToReachQueueMs);
+  if (deadLetter !== undefined) checkOption('deadLetter', deadLetter, FLAG);
+  if (dispatch !== undefined && dispatch !== 'now') checkOption('dispatch', dispatch, DISPATCH);
   if (messageId !== undefined) checkId('messageId', messageId);
   if (correlationId !== undefined) checkId('correlationId', correlationId);
   if (replyTo !== undefined) parseAddress(replyTo);
@@ -194,29 +210,26 @@ function checkOptions(verb: string, options: HandlerSendOptions): void {
 /** @throws {InvalidOption} {InvalidAddress} */
 function acknowledgementOf({ acknowledge }: SendOptions): AcknowledgementRequest | undefined {
   if (acknowledge === undefined) return undefined;
-  for (const name of Object.keys(acknowledge)) {
-    if (!ACKNOWLEDGE_NAMES.has(name)) throw InvalidOption.unknown(`acknowledge.${name}`, [...ACKNOWLEDGE_NAMES]);
-  }
+  checkOption('acknowledge', acknowledge, ACKNOWLEDGE);
   return { ...acknowledge, queue: parseAddress(acknowledge.queue) };
 }
 
-const ACKNOWLEDGE_NAMES: ReadonlySet<string> = new Set([
-  'queue',
-  'reached',
-  'received',
-] satisfies (keyof AcknowledgementOptions)[]);
+const ACKNOWLEDGE = named(
+  {
+    queue: { ...TEXT, mend: "Write 'queue' or 'queue@machine'." },
+    reached: FLAG,
+    received: FLAG,
+  } satisfies Shapes<AcknowledgementOptions>,
+  ['queue'],
+);
 
-/** A hundred years: more would not fit a date. */
-const DURATION_MS_MAX = 100 * 365 * 24 * 60 * 60 * 1000;
-
-function checkDuration(option: string, durationMs: number | undefined): void {
-  if (durationMs === undefined || (durationMs >= 0 && durationMs <= DURATION_MS_MAX)) return;
-  throw new InvalidOption(option, `is ${durationMs}`, 'Give milliseconds: 0 or more, at most a hundred years.');
-}
+const DISPATCH = oneOf(['withCommit', 'now']);
 
 function delayOf(options: SendOptions | undefined, nowMs: number): number {
-  if (options?.deliverAt === undefined) return options?.delayMs ?? 0;
-  const delayMs = Number(options.deliverAt) - nowMs;
+  const deliverAt = options?.deliverAt;
+  if (deliverAt === undefined) return options?.delayMs ?? 0;
+  const isTime = typeof deliverAt === 'number' || (typeof deliverAt === 'object' && deliverAt !== null);
+  const delayMs = isTime ? Number(deliverAt) - nowMs : Number.NaN;
   if (Number.isNaN(delayMs))
     throw new InvalidOption('deliverAt', 'is not a time', 'Give a Date, or Unix time in milliseconds.');
   checkDuration('deliverAt', Math.max(0, delayMs));

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import * as z from 'zod';
 import { defineCommand, defineEvent, defineMessage } from '../../src/message/define-contract.ts';
 import { Header } from '../../src/message/headers.ts';
+import { isPosthornError } from '../../src/message/posthorn-error.ts';
 import type { HandlerContext } from '../../src/pipeline/handler-context.ts';
 import { route } from '../../src/routing/route.ts';
 import { EndpointStory, record, typed } from '../support/endpoint-story.ts';
@@ -143,6 +144,55 @@ describe('when a handler sends', () => {
     await story.advance(1);
     assert.deepEqual(seen, ['id-of-Order 1', 'id-of-Order 2', 'id-of-Order 1']);
     assert.equal(story.status('error')?.messages ?? 0, 0);
+  });
+
+  for (const delayMs of [-5, Number.NaN, Number.POSITIVE_INFINITY, '1s', undefined]) {
+    test(`a message is not deferred by ${delayMs} ms: the handler is told, and the message fails`, async () => {
+      await using story = await EndpointStory.begin();
+      const sales = story.endpoint('sales', { recoverability: { immediateRetries: 0, delayedRetries: 0 } });
+      let refusal: unknown;
+      sales.handle('Order', async (_order, context) => {
+        await context.defer(delayMs as number).catch((error: unknown) => {
+          refusal = error;
+          throw error;
+        });
+      });
+      await sales.start();
+      await sales.sendLocal('Order', {});
+      await story.settle();
+      assert.ok(isPosthornError(refusal, 'INVALID_OPTION'));
+      assert.match(
+        String(refusal),
+        typeof delayMs === 'string' ? /'delayMs' is '1s'\./ : /'delayMs' is \S+\. Give milli/,
+      );
+      assert.equal((await story.messagesIn('error')).length, 1);
+      assert.equal(story.status('sales')?.delayed, 0);
+    });
+  }
+
+  test('a message is deferred once: the second time is refused, by whichever handler, and there is still one message', async () => {
+    await using story = await EndpointStory.begin();
+    const refusals: unknown[] = [];
+    let runs = 0;
+    const sales = story.endpoint('sales', { recoverability: { immediateRetries: 1, delayedRetries: 0 } });
+    sales.handle('Swallowed', async (_order, context) => {
+      if (runs++ > 0) return;
+      await context.defer(10);
+      await context.defer(20).catch((error: unknown) => refusals.push(error));
+    });
+    sales.handle('Told', (_order, context) => context.defer(10));
+    sales.handle('Told', (_order, context) => context.defer(20));
+    await sales.start();
+    await sales.sendLocal('Swallowed', {});
+    await sales.sendLocal('Told', {});
+    await story.settle();
+    assert.equal(refusals.length, 1);
+    assert.ok(isPosthornError(refusals[0], 'ALREADY_DEFERRED'));
+    const { headers } = await story.onlyMessageIn('error');
+    assert.equal(headers['NServiceBus.ExceptionInfo.ExceptionType'], 'AlreadyDeferred');
+    assert.equal(headers[Header.attempts], '2');
+    await story.advance(100);
+    assert.equal(runs, 2);
   });
 
   test('a discarded message is consumed with its reason told', async () => {

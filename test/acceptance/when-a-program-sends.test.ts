@@ -44,6 +44,19 @@ describe('when a program sends', () => {
     ['a negative delay', 'INVALID_OPTION', { delayMs: -1 }],
     ['a delay that is not a number', 'INVALID_OPTION', { delayMs: Number.NaN }],
     ['a time that is none', 'INVALID_OPTION', { deliverAt: new Date('nonsense') }],
+    ['a delay that is a text', 'INVALID_OPTION', { delayMs: '1000' }],
+    ['a delay and a moment', 'INVALID_OPTION', { delayMs: 5, deliverAt: new Date() }],
+    ['a moment that is a text', 'INVALID_OPTION', { deliverAt: '1000' }],
+    ['a moment that is null', 'INVALID_OPTION', { deliverAt: null }],
+    ['a dispatch that there is not', 'INVALID_OPTION', { dispatch: 'later' }],
+    ['a dead letter by a text', 'INVALID_OPTION', { deadLetter: 'no' }],
+    ['an acknowledgement without a queue', 'INVALID_OPTION', { acknowledge: {} }],
+    ['an acknowledgement by yes', 'INVALID_OPTION', { acknowledge: true }],
+    ['a queue that is a number', 'INVALID_ADDRESS', { to: 5 }],
+    ['a reply address that is a number', 'INVALID_ADDRESS', { replyTo: 5 }],
+    ['headers that are null', 'INVALID_OPTION', { headers: null }],
+    ['headers that are a text', 'INVALID_OPTION', { headers: 'Tenant' }],
+    ['headers in a Map, which has no keys', 'INVALID_OPTION', { headers: new Map([['Tenant', '7']]) }],
     ['a time beyond all years', 'INVALID_OPTION', { deliverAt: 8.64e15 }],
     ['a negative time to be received', 'INVALID_OPTION', { timeToBeReceivedMs: -1 }],
     ['an empty id', 'INVALID_OPTION', { messageId: '' }],
@@ -72,6 +85,47 @@ describe('when a program sends', () => {
       assert.equal(story.status('sales')?.messages ?? 0, 0);
     });
   }
+
+  test('what is no type, and options that are none, are refused as what they are', async () => {
+    await using story = await EndpointStory.begin();
+    const shop = story.endpoint('shop');
+    await shop.start();
+    for (const type of [undefined, null, 5, {}, class PlaceOrderClass {}]) {
+      await assert.rejects(shop.send(type as unknown as string, {}, { to: 'sales' }), {
+        code: 'INVALID_MESSAGE_TYPE',
+        message: /cannot name a message type: it is neither a name nor a contract/,
+      });
+      await assert.rejects(shop.publish(type as unknown as string, {}), { code: 'INVALID_MESSAGE_TYPE' });
+      await assert.rejects(shop.subscribe(type as never), { code: 'INVALID_MESSAGE_TYPE' });
+    }
+    for (const options of [null, 'sales', 5]) {
+      await assert.rejects(shop.send('Order', {}, options as never), {
+        code: 'INVALID_OPTION',
+        message: /'send.options'/,
+      });
+    }
+  });
+
+  test('a value of the wrong shape is told as a person would write it', async () => {
+    await using story = await EndpointStory.begin();
+    const shop = story.endpoint('shop');
+    await shop.start();
+    const told: [options: unknown, text: RegExp][] = [
+      [{ to: 'x', delayMs: '1000' }, /'delayMs' is '1000'\. Give milliseconds/],
+      [{ to: 5 }, /^5 is not an address: it is not a text/],
+      [
+        { to: 'x', headers: { Tenant: 5 } },
+        /"Tenant" was refused: its value is 5, and only text travels\. Write the value/,
+      ],
+      [{ to: 'x', headers: new Map() }, /'headers' is an instance of Map\. Give an object of texts/],
+      [{ to: 'x', acknowledge: {} }, /'acknowledge\.queue' is missing\. Write 'queue'/],
+    ];
+    for (const [options, message] of told)
+      await assert.rejects(shop.send('Order', {}, options as SendOptions), { message });
+    await assert.rejects(shop.send('Order', undefined, { to: 'x' }), {
+      message: /undefined has no JSON\. Send an object or null\. Correct the body/,
+    });
+  });
 
   test('a misspelt option is answered with the nearest name', async () => {
     await using story = await EndpointStory.begin();

@@ -1,12 +1,7 @@
 import { availableParallelism } from 'node:os';
-import {
-  type Contract,
-  type Handleable,
-  type InputOf,
-  nameOf,
-  type Publishable,
-  type Sendable,
-} from '../message/contract.ts';
+import { checkedNameOf } from '../message/check-message-type.ts';
+import type { Contract, Handleable, InputOf, Publishable, Sendable } from '../message/contract.ts';
+import { checkOption, checkOptions } from '../message/option-shapes.ts';
 import { InvariantBroken } from '../message/posthorn-error.ts';
 import type { UserBehavior } from '../pipeline/behavior.ts';
 import type {
@@ -22,6 +17,7 @@ import { HandlerRegistry } from '../pipeline/handler-registry.ts';
 import { type OutgoingPipeline, PUBLISH, SEND, SEND_LOCAL, type Verb } from '../pipeline/outgoing-pipeline.ts';
 import type { TransactionAction } from '../pipeline/program-transactions.ts';
 import type { TransactionContext } from '../pipeline/transaction-context.ts';
+import type { QueueManager } from '../queues/queue-manager.ts';
 import {
   type CriticalError,
   type EndpointEventName,
@@ -45,8 +41,9 @@ import {
   TransactionNeedsQueueManager,
 } from './errors.ts';
 import { makeOutgoing } from './make-outgoing.ts';
+import { CONCURRENCY, checkBehavior, STOP_OPTIONS } from './option-shapes.ts';
 import { makeReceiving, type Receiving } from './receiving.ts';
-import { checkConcurrency, type ResolvedOptions, resolveOptions } from './resolve-options.ts';
+import { type ResolvedOptions, resolveOptions } from './resolve-options.ts';
 import { Subscribing } from './subscribing.ts';
 import { tellStarted } from './tell-started.ts';
 import { startTransacting, type Transacting } from './transacting.ts';
@@ -99,6 +96,11 @@ export class Endpoint<Resources extends Resource = never> implements AsyncDispos
     return this.#state;
   }
 
+  /** The one that it was given; undefined: the embedded one of its directory. For tools. */
+  get queueManager(): QueueManager | undefined {
+    return this.#options.given.queueManager;
+  }
+
   /** The managers of the databases that it lists; for tools. */
   get resources(): readonly ResourceManager[] {
     return this.#options.resources;
@@ -115,7 +117,7 @@ export class Endpoint<Resources extends Resource = never> implements AsyncDispos
   }
 
   set concurrency(concurrency: number) {
-    checkConcurrency(concurrency);
+    checkOption('concurrency', concurrency, CONCURRENCY);
     this.#transacting?.uses.checkConcurrency(concurrency);
     this.#concurrency = concurrency;
     if (this.#receiving !== undefined) this.#receiving.loop.concurrency = concurrency;
@@ -141,6 +143,7 @@ export class Endpoint<Resources extends Resource = never> implements AsyncDispos
   use(stage: 'incomingLogical', behavior: UserBehavior<IncomingLogicalContext<Resources>>): this;
   use(stage: BehaviorStage, behavior: UserBehavior<never>): this {
     this.#requireNotStarted('use()');
+    checkBehavior(stage, behavior);
     // The overloads tie the kind of behavior to the stage.
     if (stage === 'incomingPhysical') this.#physicalBehaviors.push(behavior as UserBehavior<IncomingPhysicalContext>);
     else this.#logicalBehaviors.push(behavior as UserBehavior<IncomingLogicalContext>);
@@ -185,13 +188,14 @@ export class Endpoint<Resources extends Resource = never> implements AsyncDispos
    * go of the queue manager. Messages of aborted handlers are available at once. A second call with a time of its own can only shorten
    * the first.
    */
-  stop(options: StopOptions = {}): Promise<void> {
+  async stop(options: StopOptions = {}): Promise<void> {
+    checkOptions(options, STOP_OPTIONS);
     if (this.#stopping !== undefined && options.timeoutMs !== undefined) {
       this.#receiving?.loop.hurryStop(options.timeoutMs);
       this.#transacting?.programs.hurryStop(options.timeoutMs);
     }
     this.#stopping ??= this.#stop(options.timeoutMs ?? STOP_TIMEOUT_MS);
-    return this.#stopping;
+    await this.#stopping;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -247,12 +251,12 @@ export class Endpoint<Resources extends Resource = never> implements AsyncDispos
    * each of the type's `publishers` has got the request, which is durable when this resolves.
    */
   async subscribe(type: Publishable): Promise<void> {
-    await this.#requireSubscribing('subscribe()').subscribe([nameOf(type)]);
+    await this.#requireSubscribing('subscribe()').subscribe([checkedNameOf(type)]);
   }
 
   /** The opposite of `subscribe`. Events that are on their way still come, and those of other machines until the request is there. */
   async unsubscribe(type: Publishable): Promise<void> {
-    await this.#requireSubscribing('unsubscribe()').unsubscribe(nameOf(type));
+    await this.#requireSubscribing('unsubscribe()').unsubscribe(checkedNameOf(type));
   }
 
   /** How it works, and what it does right now. */
@@ -276,10 +280,11 @@ export class Endpoint<Resources extends Resource = never> implements AsyncDispos
     try {
       this.#attachment = await attach(this.#options.given);
       const { pipeline: outgoing, sends } = makeOutgoing(this.name, this.#options, this.#attachment);
-      this.#sends = sends;
       const { transport } = this.#attachment;
       if (transport !== undefined) await this.#startWith(this.#attachment, transport, outgoing);
       else if (this.#options.resources.length > 0) throw new TransactionNeedsQueueManager(this.name);
+      // Not before all of it is there: a start that fails has sent nothing.
+      this.#sends = sends;
       this.#state = 'running';
     } catch (error) {
       this.#transacting?.uses.release();

@@ -3,9 +3,9 @@ import type { Logger } from '../io/logger.ts';
 import { nodeIo } from '../io/node-io.ts';
 import { stderrLogger } from '../io/stderr-logger.ts';
 import { type Address, parseAddress } from '../message/address.ts';
-import { checkMessageType } from '../message/check-message-type.ts';
-import { nameOf } from '../message/contract.ts';
+import { checkedNameOf } from '../message/check-message-type.ts';
 import { InvalidOption } from '../message/errors.ts';
+import { checkOptions } from '../message/option-shapes.ts';
 import type { TransactionMode } from '../pipeline/message-transaction.ts';
 import { Serializers } from '../pipeline/serializers.ts';
 import {
@@ -22,7 +22,8 @@ import type { ProtocolChoice, SendsVisible } from '../transactions/distributed-t
 import type { Resource } from '../transactions/resource.ts';
 import type { IsolationLevel, ResourceManager } from '../transactions/resource-manager.ts';
 import { type ConfiguredQueue, configuredQueues, refuseOwnQueue } from './configured-queues.ts';
-import { type EndpointOptions, TRANSACTION_TIMEOUT_MS, type TransactionOptions } from './endpoint-options.ts';
+import { type EndpointOptions, TRANSACTION_TIMEOUT_MS } from './endpoint-options.ts';
+import { ENDPOINT_OPTIONS } from './option-shapes.ts';
 import { resolveResources } from './resolve-resources.ts';
 
 /** The options as given, checked, with every default filled in. */
@@ -64,16 +65,11 @@ export function resolveOptions(name: string, options: EndpointOptions<Resource>,
       "Name the endpoint without '@': it lives on its queue manager's machine.",
     );
   }
-  checkNames('', options, ENDPOINT_OPTIONS);
-  checkNames('transactions.', options.transactions, TRANSACTION_OPTIONS);
-  checkNames('audit.', options.audit, AUDIT_OPTIONS);
-  checkOneOf('role', options.role, ['server', 'client']);
+  checkOptions(options, ENDPOINT_OPTIONS);
   const isClient = options.role === 'client';
   const mode = modeOf(options, isClient);
   const concurrency = options.concurrency ?? Math.max(2, cores);
-  checkConcurrency(concurrency);
   const timeoutMs = options.transactions?.timeoutMs ?? TRANSACTION_TIMEOUT_MS;
-  checkCount('transactions.timeoutMs', timeoutMs, 1);
   const recoverability = resolveRecoverability(options.recoverability ?? {}, mode);
   const queues = configuredQueues(recoverability, options);
   // Which machine is this one is known at the start; by then those with a machine are checked too.
@@ -103,67 +99,8 @@ export function resolveOptions(name: string, options: EndpointOptions<Resource>,
   };
 }
 
-export function checkConcurrency(concurrency: number): void {
-  checkCount('concurrency', concurrency, 1);
-}
-
-const ENDPOINT_OPTIONS: readonly (keyof EndpointOptions)[] = [
-  'queueManager',
-  'directory',
-  'role',
-  'sendOnly',
-  'concurrency',
-  'transactions',
-  'resources',
-  'recoverability',
-  'routes',
-  'publishers',
-  'contracts',
-  'serializers',
-  'audit',
-  'purgeOnStart',
-  'autoSubscribe',
-  'logger',
-  'onCriticalError',
-  'io',
-];
-const TRANSACTION_OPTIONS: readonly (keyof TransactionOptions)[] = [
-  'mode',
-  'timeoutMs',
-  'isolationLevel',
-  'protocol',
-  'sendsVisible',
-];
-const AUDIT_OPTIONS = ['queue'];
-const RETRY_OPTIONS: readonly (keyof RetryConfig)[] = [
-  'immediateRetries',
-  'delayedRetries',
-  'delayedRetryIncreaseMs',
-  'backoff',
-  'delayedRetryMaxMs',
-  'jitter',
-  'errorQueue',
-];
-const RECOVERABILITY_OPTIONS: readonly (keyof RecoverabilityOptions)[] = [
-  ...RETRY_OPTIONS,
-  'unrecoverableErrors',
-  'rules',
-  'policy',
-  'rateLimit',
-];
-const RULE_OPTIONS = [...RETRY_OPTIONS, 'whenError', 'whenMessage', 'unrecoverable', 'discard'];
-const RATE_LIMIT_OPTIONS = ['afterConsecutiveFailures', 'pauseMs', 'countsError'];
-const ISOLATION_LEVELS = ['read committed', 'repeatable read', 'serializable'];
-const PROTOCOLS: readonly ProtocolChoice[] = ['auto', 'marker', 'twoPhase'];
-const SENDS_VISIBLE: readonly SendsVisible[] = ['afterBranches', 'atDecision'];
-const MODES = ['none', 'receiveOnly', 'sendsAtomicWithReceive', 'distributed'] as const;
-
 function modeOf(options: EndpointOptions<Resource>, isClient: boolean): TransactionMode {
-  const { mode: wanted, isolationLevel, protocol, sendsVisible } = options.transactions ?? {};
-  checkOneOf('transactions.mode', wanted, MODES);
-  checkOneOf('transactions.isolationLevel', isolationLevel, ISOLATION_LEVELS);
-  checkOneOf('transactions.protocol', protocol, PROTOCOLS);
-  checkOneOf('transactions.sendsVisible', sendsVisible, SENDS_VISIBLE);
+  const wanted = options.transactions?.mode;
   const hasResources = (options.resources ?? []).length > 0;
   const usual = isClient ? 'none' : hasResources ? 'distributed' : 'sendsAtomicWithReceive';
   const mode = wanted ?? usual;
@@ -179,19 +116,10 @@ function modeOf(options: EndpointOptions<Resource>, isClient: boolean): Transact
 
 /** Without a transaction a failed message cannot be retried: asking for it is refused, and the defaults are 0. */
 function resolveRecoverability(options: RecoverabilityOptions, mode: TransactionMode): RecoverabilityConfig {
-  checkNames('recoverability.', options, RECOVERABILITY_OPTIONS);
-  checkRetries('recoverability.', options, mode);
+  refuseRetries('recoverability.', options, mode);
   for (const [index, rule] of (options.rules ?? []).entries()) {
-    const prefix = `recoverability.rules[${index}].`;
-    checkNames(prefix, rule, RULE_OPTIONS);
-    checkRetries(prefix, rule, mode);
-    if (rule.whenMessage !== undefined) checkMessageType(nameOf(rule.whenMessage));
-  }
-  const { rateLimit } = options;
-  checkNames('recoverability.rateLimit.', rateLimit, RATE_LIMIT_OPTIONS);
-  if (rateLimit !== undefined) {
-    checkCount('recoverability.rateLimit.afterConsecutiveFailures', rateLimit.afterConsecutiveFailures, 1);
-    checkCount('recoverability.rateLimit.pauseMs', rateLimit.pauseMs, 0);
+    refuseRetries(`recoverability.rules[${index}].`, rule, mode);
+    if (rule.whenMessage !== undefined) checkedNameOf(rule.whenMessage);
   }
   const defaults = mode === 'none' ? { ...RECOVERABILITY_DEFAULTS, ...NO_RETRIES } : RECOVERABILITY_DEFAULTS;
   const { policy: _policy, rateLimit: _rateLimit, ...config } = options;
@@ -200,22 +128,13 @@ function resolveRecoverability(options: RecoverabilityOptions, mode: Transaction
 
 const NO_RETRIES = { immediateRetries: 0, delayedRetries: 0 };
 
-function checkRetries(prefix: string, retries: Partial<RetryConfig>, mode: TransactionMode): void {
+function refuseRetries(prefix: string, retries: Partial<RetryConfig>, mode: TransactionMode): void {
+  if (mode !== 'none') return;
   for (const option of ['immediateRetries', 'delayedRetries'] as const) {
-    checkCount(prefix + option, retries[option], 0);
-    if (mode === 'none' && (retries[option] ?? 0) > 0) {
-      const why = `is ${retries[option]}, but in mode 'none' a message has left its queue before its handler runs`;
-      throw new InvalidOption(prefix + option, why, 'Leave it out, or use another transactions.mode.');
-    }
+    if ((retries[option] ?? 0) === 0) continue;
+    const why = `is ${retries[option]}, but in mode 'none' a message has left its queue before its handler runs`;
+    throw new InvalidOption(prefix + option, why, 'Leave it out, or use another transactions.mode.');
   }
-  checkCount(`${prefix}delayedRetryIncreaseMs`, retries.delayedRetryIncreaseMs, 0);
-  checkCount(`${prefix}delayedRetryMaxMs`, retries.delayedRetryMaxMs, 0);
-  checkOneOf(`${prefix}backoff`, retries.backoff, ['linear', 'exponential']);
-  const { jitter, errorQueue } = retries;
-  if (jitter !== undefined && !(jitter >= 0 && jitter <= 1)) {
-    throw new InvalidOption(`${prefix}jitter`, `is ${jitter}`, 'Give a part of the delay, from 0 to 1.');
-  }
-  if (errorQueue !== undefined) parseAddress(errorQueue);
 }
 
 function checkPublishers({ sendOnly, publishers }: EndpointOptions<Resource>): void {
@@ -225,22 +144,6 @@ function checkPublishers({ sendOnly, publishers }: EndpointOptions<Resource>): v
     'is given to a send-only endpoint, which has no queue for events',
     'Leave it out.',
   );
-}
-
-function checkNames(prefix: string, options: object | undefined, known: readonly string[]): void {
-  for (const name of Object.keys(options ?? {})) {
-    if (!known.includes(name)) throw InvalidOption.unknown(prefix + name, known);
-  }
-}
-
-function checkCount(option: string, count: number | undefined, countMin: number): void {
-  if (count === undefined || (Number.isInteger(count) && count >= countMin)) return;
-  throw new InvalidOption(option, `is ${count}`, `Give a whole number, ${countMin} or more.`);
-}
-
-function checkOneOf(option: string, value: string | undefined, known: readonly string[]): void {
-  if (value === undefined || known.includes(value)) return;
-  throw new InvalidOption(option, `is '${value}'`, `Give one of: ${known.join(', ')}.`);
 }
 
 /** An option that is there but undefined means: not said. */

@@ -4,6 +4,7 @@ import { Endpoint } from '../../src/endpoint/endpoint.ts';
 import type { EndpointOptions } from '../../src/endpoint/endpoint-options.ts';
 import type { Logger } from '../../src/io/logger.ts';
 import { defineCommand, defineEvent } from '../../src/message/define-contract.ts';
+import { publisher } from '../../src/routing/publisher.ts';
 import { route } from '../../src/routing/route.ts';
 import { EndpointStory } from '../support/endpoint-story.ts';
 
@@ -107,6 +108,63 @@ describe('when an endpoint is configured', () => {
       { contracts: [PlaceOrder, defineCommand('Sales.PlaceOrder')] },
     ],
   ];
+  const shapes: [text: RegExp, options: unknown][] = [
+    [/'options' is null\. Give an object/, null],
+    [/'options' is an array/, []],
+    [/'dir' does not exist\. Did you mean 'directory'/, { dir: 'x' }],
+    [/'directory' is 5\. Give a text/, { directory: 5 }],
+    [/'sendOnly' is 'yes'\. Give true or false/, { sendOnly: 'yes' }],
+    [/'concurrency' is '4'\. Give a whole number, 1 or more/, { concurrency: '4' }],
+    [/'logger' is an object\. Give \{ debug/, { logger: {} }],
+    [/'queueManager' is an object\. Give what QueueManager\.open/, { queueManager: {} }],
+    [/'queueManager' is an instance of Promise/, { queueManager: Promise.resolve() }],
+    [/'recoverability' is 5\. Give an object/, { recoverability: 5 }],
+    [/'recoverability\.policy' is 'x'\. Give a function/, { recoverability: { policy: 'x' } }],
+    [/'recoverability\.errorQueue' is 5\. Write 'queue'/, { recoverability: { errorQueue: 5 } }],
+    [/'recoverability\.rules' is an object\. Give an array/, { recoverability: { rules: {} } }],
+    [/'recoverability\.rules\[1\]' is null\. Give an object/, { recoverability: { rules: [{}, null] } }],
+    [/'recoverability\.rules\[0\]\.whenError' is 5/, { recoverability: { rules: [{ whenError: 5 }] } }],
+    [/'recoverability\.unrecoverableErrors\[0\]' is null/, { recoverability: { unrecoverableErrors: [null] } }],
+    [/afterConsecutiveFailures' is missing/, { recoverability: { rateLimit: {} } }],
+    [/'audit\.queue' is missing/, { audit: {} }],
+    [/'routes' is an object\. Give an array/, { routes: {} }],
+    [/'routes\[0\]' is an array\. Make it with route/, { routes: [['A', 'b']] }],
+    [/'publishers\[0\]' is 'x'\. Make it with publisher/, { publishers: ['x'] }],
+    [/'contracts' is an object/, { contracts: {} }],
+    [/'contracts\[0\]' is a function\. Give what defineCommand/, { contracts: [class PlaceOrderClass {}] }],
+    [/'serializers\[0\]' is an object\. Give \{ contentType/, { serializers: [{}] }],
+    [/'resources' is an object/, { resources: {} }],
+  ];
+  for (const [text, options] of shapes) {
+    test(`a value of the wrong shape is refused: ${text.source.replaceAll('\\', '')}`, () => {
+      assert.throws(() => new Endpoint('sales', options as EndpointOptions), { code: 'INVALID_OPTION', message: text });
+    });
+  }
+
+  test('a handler, a behavior or a listener that could never be called is refused', async () => {
+    const sales = new Endpoint('sales');
+    const wrong: [() => unknown, RegExp][] = [
+      [() => sales.handle('Order', undefined as never), /'handler' is undefined\. Give a function/],
+      [() => sales.on('handeld' as never, () => undefined), /'event' is 'handeld'\. Give one of: started, .*handled/],
+      [() => sales.on('handled', undefined as never), /'listener' is undefined/],
+      [() => sales.use('incoming' as never, async () => undefined), /'stage' is 'incoming'\. Give one of: incomingPh/],
+      [() => sales.use('incomingLogical', undefined as never), /'behavior' is undefined/],
+    ];
+    for (const [call, message] of wrong) assert.throws(call, { code: 'INVALID_OPTION', message });
+    assert.throws(() => sales.handle(5 as never, () => undefined), { code: 'INVALID_MESSAGE_TYPE' });
+    await assert.rejects(sales.stop({ timeout: 5 } as never), { code: 'INVALID_OPTION', message: /'timeoutMs'/ });
+    await assert.rejects(sales.stop({ timeoutMs: '5' } as never), { code: 'INVALID_OPTION', message: /is '5'/ });
+    assert.equal(sales.state, 'created');
+    await sales.stop({ timeoutMs: Number.POSITIVE_INFINITY });
+    assert.equal(sales.state, 'stopped');
+  });
+
+  test('a route or publisher of what is no type, or to what is no queue, is refused', () => {
+    assert.throws(() => route(undefined as never, 'x'), { code: 'INVALID_MESSAGE_TYPE' });
+    assert.throws(() => route('Order', 5 as never), { code: 'INVALID_ADDRESS' });
+    assert.throws(() => publisher(null as never, 'x@y'), { code: 'INVALID_MESSAGE_TYPE' });
+  });
+
   for (const [what, code, text, options] of refusals) {
     test(`${what} is refused before anything is opened, with the mend`, () => {
       assert.throws(() => new Endpoint('sales', options as EndpointOptions), { code, message: text });
@@ -114,7 +172,8 @@ describe('when an endpoint is configured', () => {
   }
 
   test('a name that is no queue’s is refused', () => {
-    for (const name of ['', 'no spaces', '../x']) assert.throws(() => new Endpoint(name), { code: 'INVALID_ADDRESS' });
+    for (const name of ['', 'no spaces', '../x', undefined as never, 5 as never])
+      assert.throws(() => new Endpoint(name), { code: 'INVALID_ADDRESS' });
     assert.throws(() => new Endpoint('sales@alpha'), { code: 'INVALID_OPTION' });
   });
 

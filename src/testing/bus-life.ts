@@ -1,6 +1,8 @@
 import { Endpoint } from '../endpoint/endpoint.ts';
 import type { Io } from '../io/io.ts';
 import type { Logger } from '../io/logger.ts';
+import { InvalidOption } from '../message/errors.ts';
+import { countOf, written } from '../message/wording.ts';
 import type { QueueManager } from '../queues/queue-manager.ts';
 import { EVERY_EVENT } from '../routing/subscription-store.ts';
 import type { Resource } from '../transactions/resource.ts';
@@ -54,7 +56,12 @@ export class BusLife {
 
   async add<Resources extends Resource>(make: EndpointMaker<Resources>): Promise<Endpoint<Resources>> {
     const endpoint = this.#make(make);
-    await endpoint.start();
+    try {
+      await endpoint.start();
+    } catch (error) {
+      this.#endpoints.delete(endpoint.name); // the test may add a better one
+      throw error;
+    }
     return endpoint;
   }
 
@@ -69,8 +76,11 @@ export class BusLife {
     for (const endpoint of this.endpoints) handlersHeldUp += endpoint.describe().handlersRunning;
     handlersHeldUp -= this.#handlersActive;
     const texts = [...restless];
-    if (this.#handlersActive > 0) texts.push(`${this.#handlersActive} handlers run`);
-    if (handlersHeldUp > 0) texts.push(`${handlersHeldUp} messages are held up on their way in or out of a handler`);
+    if (this.#handlersActive > 0) texts.push(countOf(this.#handlersActive, 'handler runs', 'handlers run'));
+    if (handlersHeldUp > 0) {
+      const heldUp = countOf(handlersHeldUp, 'message is', 'messages are');
+      texts.push(`${heldUp} held up on the way in or out of a handler`);
+    }
     return {
       handlersActive: this.#handlersActive,
       isHeldUp: restless.length > 0 || handlersHeldUp > 0,
@@ -94,6 +104,7 @@ export class BusLife {
 
   #make<Resources extends Resource>(make: EndpointMaker<Resources>): Endpoint<Resources> {
     const endpoint = make(this.#options);
+    this.#refuseStranger(endpoint);
     endpoint.use('incomingLogical', async (_context, next) => {
       this.#handlersActive++;
       try {
@@ -110,6 +121,25 @@ export class BusLife {
     return endpoint;
   }
 
+  /** Before it is started: an endpoint with a store of its own would handle, and so consume, real messages. */
+  #refuseStranger(endpoint: Endpoint<never>): void {
+    if (!(endpoint instanceof Endpoint)) {
+      const why = `have a maker whose result is ${written(endpoint)}`;
+      throw new InvalidOption('endpoints', why, 'Return the Endpoint itself, not started.');
+    }
+    const { name } = endpoint;
+    if (endpoint.queueManager !== this.manager) {
+      throw new InvalidOption(
+        'endpoints',
+        `have a maker of '${name}' that does not hand on its options, so that it would work on another store than the bus`,
+        `Write (options) => new Endpoint('${name}', options), or { ...options, … }.`,
+      );
+    }
+    if (this.#endpoints.has(name)) {
+      throw new InvalidOption('endpoints', `have two makers of '${name}'`, 'Give one of them another name.');
+    }
+  }
+
   #queueCounts(): { restless: string[]; delayed: number } {
     const restless: string[] = [];
     let delayed = 0;
@@ -117,7 +147,7 @@ export class BusLife {
       delayed += status.delayed;
       const ready = status.messages - status.inFlight;
       if (ready > 0 && this.#endpoints.get(status.queue)?.state === 'running') {
-        restless.push(`queue '${status.queue}' has ${ready} ready messages`);
+        restless.push(`queue '${status.queue}' has ${countOf(ready, 'ready message')}`);
       }
     }
     return { restless, delayed };

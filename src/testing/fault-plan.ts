@@ -1,5 +1,7 @@
-import { type Contract, nameOf } from '../message/contract.ts';
+import { checkedNameOf } from '../message/check-message-type.ts';
+import type { Contract } from '../message/contract.ts';
 import { Header } from '../message/headers.ts';
+import { ANYTHING, checkOption, named, oneOf, type Shapes, TEXT } from '../message/option-shapes.ts';
 import type { UserBehavior } from '../pipeline/behavior.ts';
 import type { IncomingLogicalContext } from '../pipeline/handler-context.ts';
 import { StoreSyncFailed } from '../store/errors.ts';
@@ -27,10 +29,12 @@ export class FaultPlan {
     this.#die = die;
   }
 
+  /** @throws {InvalidOption} {InvalidMessageType} what no message could ever fit */
   failOnce(options: FailOnceOptions): InjectedFault {
+    checkOption('failOnce', options, FAIL_ONCE);
     const fault: Fault = {
       at: options.at,
-      type: options.message === undefined ? undefined : nameOf(options.message),
+      type: options.message === undefined ? undefined : checkedNameOf(options.message),
       endpoint: options.endpoint,
       error: options.error,
       hasHappened: false,
@@ -136,15 +140,26 @@ export interface FailOnceOptions {
   readonly at: FaultPlace;
   /** Only for messages of this type. Default: the next message that is handled. */
   readonly message?: Contract | string;
-  /** Only in this endpoint. */
+  /** Only in this endpoint, which may be added later. */
   readonly endpoint?: string;
   /** What is thrown, or answered by the store. Default: `INJECTED_FAILURE`; at the commit `STORE_SYNC_FAILED`. */
   readonly error?: Error;
 }
 
 export interface InjectedFault {
+  /** False for as long as no message that fits was handled: look at it when a name may be misspelt. */
   readonly hasHappened: boolean;
 }
+
+const FAIL_ONCE = named(
+  {
+    at: oneOf(['beforeHandler', 'beforeCommit', 'atCommit', 'afterCommit'] satisfies FaultPlace[]),
+    message: ANYTHING,
+    endpoint: TEXT,
+    error: { fits: (value) => value instanceof Error, mend: 'Give an Error.' },
+  } satisfies Shapes<FailOnceOptions>,
+  ['at'],
+);
 
 interface Fault {
   readonly at: FaultPlace;

@@ -1,7 +1,10 @@
 import type { Endpoint } from '../endpoint/endpoint.ts';
 import { type Logger, silentLogger } from '../io/logger.ts';
-import { type Contract, type InputOf, nameOf, type Publishable, type Sendable } from '../message/contract.ts';
+import { parseAddress } from '../message/address.ts';
+import { checkedNameOf } from '../message/check-message-type.ts';
+import type { Contract, InputOf, Publishable, Sendable } from '../message/contract.ts';
 import { Header } from '../message/headers.ts';
+import { checkOption, checkOptions, MILLISECONDS, named, type Shapes, TEXT } from '../message/option-shapes.ts';
 import type { PublishOptions, SendOptions, Sent } from '../pipeline/handler-context.ts';
 import type { BrowsedMessage } from '../queues/browsing.ts';
 import type { QueueManager } from '../queues/queue-manager.ts';
@@ -11,6 +14,7 @@ import { BusLife, type EndpointMaker, OUTSIDE } from './bus-life.ts';
 import { NoSuchTestEndpoint, TestBusDisposed } from './errors.ts';
 import { type FailOnceOptions, FaultPlan, type InjectedFault } from './fault-plan.ts';
 import { MessageLog, PUBLISHED_SPY_QUEUE } from './message-log.ts';
+import { DATE, DOWN_OPTIONS, JUMP, LOGGER, MAKERS, PLACE_KIND, QUIET_OPTIONS, SEED } from './option-shapes.ts';
 import {
   bodyOf,
   type FailedMessage,
@@ -27,7 +31,7 @@ import { waitForQuiet } from './wait-for-quiet.ts';
  *
  * Everything else is what runs in production: store, queues, transactions, retries. Works in any test runner.
  *
- * @throws {PosthornError} what an endpoint throws at its start
+ * @throws {PosthornError} INVALID_OPTION, also for an endpoint that would not work on this bus; what an endpoint throws at its start
  */
 export function createTestBus(options: TestBusOptions = {}): Promise<TestBus> {
   return TestBus.create(options);
@@ -86,15 +90,22 @@ export class TestBus implements AsyncDisposable {
 
   /** Use `createTestBus`. */
   static async create(options: TestBusOptions): Promise<TestBus> {
+    checkOptions(options, TEST_BUS_OPTIONS);
     const bus = new TestBus(options);
     await bus.#start();
     return bus;
   }
 
-  /** Adds an endpoint and starts it. */
+  /** Adds an endpoint and starts it. @throws {InvalidOption} it would not work on this bus; what it throws at its start */
   async add<Resources extends Resource = never>(make: EndpointMaker<Resources>): Promise<Endpoint<Resources>> {
+    checkOption('endpoints', [make], MAKERS);
     this.#makers.push(make);
-    return await this.#running.add(make);
+    try {
+      return await this.#running.add(make);
+    } catch (error) {
+      this.#makers.splice(this.#makers.lastIndexOf(make), 1); // a restart does without it too
+      throw error;
+    }
   }
 
   /**
@@ -120,7 +131,7 @@ export class TestBus implements AsyncDisposable {
    */
   async send<T extends Sendable>(type: T, body: InputOf<T>, options?: SendOptions): Promise<Sent> {
     await this.#restarted();
-    const to = options?.to ?? this.#handlerOf(nameOf(type));
+    const to = options?.to ?? this.#handlerOf(checkedNameOf(type));
     const replyTo = options?.replyTo ?? `${OUTSIDE}@${this.#machine.name}`;
     return await this.#running.outside.send(type, body, { ...options, to, replyTo });
   }
@@ -143,12 +154,14 @@ export class TestBus implements AsyncDisposable {
    * for handlers that wait for something real: `quiet` does.
    */
   async advance(byMs: number): Promise<void> {
+    checkOption('byMs', byMs, MILLISECONDS);
     await this.#restarted();
     await this.#machine.advance(byMs);
   }
 
   /** Sets the wall clock forward, or with a negative number back, as an operator or a time server does. No time passes. */
   jumpWallClock(byMs: number): void {
+    checkOption('byMs', byMs, JUMP);
     this.#machine.io.clock.jumpWall(byMs);
   }
 
@@ -160,6 +173,7 @@ export class TestBus implements AsyncDisposable {
    * @throws {BusNotQuiet} after `limitMs` of real time (default 10,000), naming what is still busy
    */
   async quiet(options: { readonly throughDelays?: boolean; readonly limitMs?: number } = {}): Promise<void> {
+    checkOptions(options, QUIET_OPTIONS);
     await waitForQuiet(this.#machine, {
       life: () => (this.#restarting === undefined ? this.#running : undefined),
       restarted: () => this.#restarted(),
@@ -187,9 +201,10 @@ export class TestBus implements AsyncDisposable {
 
   /** Messages of a type, or all, that were handled: once per endpoint that handled it. */
   handled<T extends Contract | string = string>(type?: T): HandledMessage<InputOf<T>>[] {
+    const wanted = type === undefined ? undefined : checkedNameOf(type);
     return this.#handled.flatMap(({ endpoint, messageId, attempts }) => {
       const message = this.#log.find(messageId);
-      if (message === undefined || (type !== undefined && message.type !== nameOf(type))) return [];
+      if (message === undefined || (wanted !== undefined && message.type !== wanted)) return [];
       // The contract says what its messages carry.
       return [{ messageId, type: message.type, body: message.body as InputOf<T>, endpoint, attempts }];
     });
@@ -198,6 +213,7 @@ export class TestBus implements AsyncDisposable {
   /** Messages of a type, or all, that are in an error queue now, or on their way to one of another machine, with the reason. */
   async failed<T extends Contract | string = string>(type?: T): Promise<FailedMessage<InputOf<T>>[]> {
     const { queueManager } = this;
+    const wanted = type === undefined ? undefined : checkedNameOf(type);
     const queues = [...queueManager.status(), ...queueManager.outgoingStatus()];
     const errorQueues = new Set(queues.map(({ queue }) => queue));
     errorQueues.delete(PUBLISHED_SPY_QUEUE);
@@ -206,7 +222,7 @@ export class TestBus implements AsyncDisposable {
       for (const message of await this.#browse(queue, 'queue')) {
         const found = failedMessage(queue, message);
         // The contract says what its messages carry.
-        if (found !== undefined && (type === undefined || found.type === nameOf(type)))
+        if (found !== undefined && (wanted === undefined || found.type === wanted))
           failed.push(found as FailedMessage<InputOf<T>>);
       }
     }
@@ -216,8 +232,12 @@ export class TestBus implements AsyncDisposable {
   /**
    * Messages that are in a queue now, in the order in which they would be received; none when it does not exist. With
    * `queue@machine`: those that wait for that machine.
+   *
+   * @throws {InvalidAddress} {InvalidOption} no queue can be called so, or be of that kind
    */
   async messagesIn(queue: string, kind: QueuePlaceKind = 'queue'): Promise<WaitingMessage[]> {
+    parseAddress(queue);
+    checkOption('kind', kind, PLACE_KIND);
     return (await this.#browse(queue, kind)).map(({ id, headers, body, priority, isLocked }) => ({
       messageId: id,
       type: typeOf(headers),
@@ -241,7 +261,8 @@ export class TestBus implements AsyncDisposable {
    *
    * @param options.downForMs - how long nothing runs; default 0
    */
-  crash(options: { readonly downForMs?: number } = {}): Promise<void> {
+  async crash(options: { readonly downForMs?: number } = {}): Promise<void> {
+    checkOptions(options, DOWN_OPTIONS);
     this.#machine.crash();
     this.#faults.processDied();
     this.#machine.io.clock.advance(options.downForMs ?? 0);
@@ -253,12 +274,17 @@ export class TestBus implements AsyncDisposable {
       this.#restarting = undefined;
       settle();
     };
-    this.#start().then(over(resolve), (error) => over(() => reject(error))());
-    return promise;
+    const fail = (error: unknown): void => {
+      this.#life = undefined; // the dead process answers nobody, and there is no other to stop
+      reject(error);
+    };
+    this.#start().then(over(resolve), (error) => over(() => fail(error))());
+    await promise;
   }
 
   /** Ends the process in good order and starts it again. */
   async restart(options: { readonly downForMs?: number } = {}): Promise<void> {
+    checkOptions(options, DOWN_OPTIONS);
     await this.#restarted();
     await this.#running.stop();
     this.#machine.io.clock.advance(options.downForMs ?? 0);
@@ -307,7 +333,8 @@ export class TestBus implements AsyncDisposable {
   }
 
   #bodiesOf<T extends Contract | string>(type: T, isMeant: (message: SpiedMessage) => boolean): InputOf<T>[] {
-    const meant = this.#log.messages().filter((message) => message.type === nameOf(type) && isMeant(message));
+    const name = checkedNameOf(type);
+    const meant = this.#log.messages().filter((message) => message.type === name && isMeant(message));
     // The contract says what its messages carry.
     return meant.map(({ body }) => body as InputOf<T>);
   }
@@ -326,6 +353,14 @@ export class TestBus implements AsyncDisposable {
     return messages;
   }
 }
+
+const TEST_BUS_OPTIONS = named({
+  endpoints: MAKERS,
+  machine: TEXT,
+  seed: SEED,
+  now: DATE,
+  logger: LOGGER,
+} satisfies Shapes<TestBusOptions>);
 
 const QUIET_LIMIT_MS = 10_000;
 const NO_BYTES = new Uint8Array(0);

@@ -1,4 +1,5 @@
 import { nodeIo } from '../io/node-io.ts';
+import { countOf } from '../message/wording.ts';
 import type { BusLife } from './bus-life.ts';
 import { BusNotQuiet } from './errors.ts';
 import type { TestMachine } from './test-machine.ts';
@@ -26,7 +27,7 @@ export async function waitForQuiet(machine: TestMachine, options: WaitForQuietOp
     if (isStill && handlersActive === 0 && !isHeldUp && !isWaitingForDelays) return;
     if (nowMs - startedMs > options.limitMs) {
       throw new BusNotQuiet(
-        isWaitingForDelays ? [...texts, `${delayed} messages are delayed`] : texts,
+        isWaitingForDelays ? [...texts, countOf(delayed, 'message is delayed', 'messages are delayed')] : texts,
         nowMs - startedMs,
       );
     }

@@ -1,5 +1,6 @@
 import type { Io, Timer } from '../io/io.ts';
 import type { Logger } from '../io/logger.ts';
+import { countOf } from '../message/wording.ts';
 import type { Notifications } from './notifications.ts';
 import type { RateLimitOptions } from './recoverability-config.ts';
 
@@ -37,7 +38,9 @@ export class RateLimiter {
     if (this.#consecutiveFailures < options.afterConsecutiveFailures) return;
     if (!this.#isLimiting) {
       this.#isLimiting = true;
-      logger.warn(`Endpoint '${endpoint}' slows down: ${this.#consecutiveFailures} failures in a row.`, { error });
+      logger.warn(`Endpoint '${endpoint}' slows down: ${countOf(this.#consecutiveFailures, 'failure')} in a row.`, {
+        error,
+      });
       notifications.emit('rateLimitBegan', { endpoint, consecutiveFailures: this.#consecutiveFailures });
     }
     this.#startPause(options.pauseMs ?? PAUSE_MS_DEFAULT);

@@ -4,6 +4,7 @@ import type { Logger } from '../io/logger.ts';
 import { type Address, formatAddress, parseAddress } from '../message/address.ts';
 import type { FailureReason, Headers } from '../message/headers.ts';
 import { InvariantBroken, isPosthornError } from '../message/posthorn-error.ts';
+import { countOf } from '../message/wording.ts';
 import { isOutcomeUnknown } from '../transactions/outcome-unknown.ts';
 import type { UnitOfWork } from '../transactions/unit-of-work.ts';
 import type { Delivery, Transport } from '../transport/transport.ts';
@@ -198,7 +199,7 @@ export class RecoverabilityExecutor {
     });
     failpoint('recoverability.after-error-queue');
     const { error, attempts } = failure;
-    const text = `Message '${failure.messageId}' was moved to '${errorQueue}' after ${attempts} attempts: ${error.message}`;
+    const text = `Message '${failure.messageId}' was moved to '${errorQueue}' after ${countOf(attempts, 'attempt')}: ${error.message}`;
     this.#parts.logger.error(text, { ...fieldsOf(failure), reason: action.reason });
     const event = { ...this.#eventOf(failure), error, reason: action.reason, errorQueue, attempts };
     this.#parts.notifications.emit('movedToErrorQueue', event);

@@ -17,7 +17,7 @@ export interface Transacting {
 export async function startTransacting(parts: TransactingParts): Promise<Transacting> {
   const { endpoint, options, concurrency, outgoing } = parts;
   const { coordinator } = parts.transport;
-  const { mode, resources, isolationLevel, protocol, sendsVisible, timeoutMs, io, isSendOnly } = options;
+  const { mode, resources, isolationLevel, protocol, sendsVisible, timeoutMs, io, logger, isSendOnly } = options;
   const distributed = { coordinator, endpoint, resources, isolationLevel, protocol, sendsVisible, timeoutMs };
   const hasHandlers = !isSendOnly;
   const uses = await ResourceUses.begin({ coordinator, endpoint, resources, mode, protocol, concurrency, hasHandlers });
@@ -26,6 +26,7 @@ export async function startTransacting(parts: TransactingParts): Promise<Transac
     concurrency,
     outgoing,
     io,
+    logger,
     ready: () => uses.readyForPrograms(),
     checkSendLocal: () => {
       if (isSendOnly) throw new EndpointSendOnly(endpoint, 'sendLocal()');

@@ -20,7 +20,11 @@ function setup() {
     },
   };
   // The attempt only carries the delivery.
-  const places = { free: () => void calls.push('place freed'), areOthersTaken: () => false };
+  const places = {
+    free: () => void calls.push('place freed'),
+    areOthersTaken: () => false,
+    givenUp: new AbortController().signal,
+  };
   return { attempt: new Attempt({ failedAttempts: 0 } as Delivery, transaction, 0, places), calls };
 }
 

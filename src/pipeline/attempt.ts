@@ -53,6 +53,10 @@ export class Attempt implements WorkScope {
     return this.#abort.signal;
   }
 
+  get givenUp(): AbortSignal {
+    return this.#places.givenUp;
+  }
+
   get cause(): Cause | undefined {
     return this.incoming;
   }
@@ -114,12 +118,14 @@ export class Attempt implements WorkScope {
   }
 }
 
-/** The places of those that are being handled. */
+/** The places of those that are being handled, and the end of all waiting for what they did. */
 export interface Places {
   /** Gives one to the next. */
   free(): void;
   /** Some are being handled now. */
   areOthersTaken(): boolean;
+  /** Aborted when the stop waits for databases no longer. */
+  readonly givenUp: AbortSignal;
 }
 
 export type AttemptState = 'handling' | 'committing' | 'ended' | 'abandoned';

@@ -33,6 +33,7 @@ export class DistributedWork implements AmbientTransaction {
       ...request,
       about: () => scope.about(),
       signal: () => scope.signal,
+      givenUp: scope.givenUp,
       databasesDone: () => scope.databasesDone?.() ?? false,
     });
   }
@@ -121,6 +122,8 @@ export interface DistributedParts {
 export interface WorkScope extends SendingAttempt {
   /** Aborted when it takes too long and when the endpoint stops. */
   readonly signal: AbortSignal;
+  /** See `TransactionRequest.givenUp`. */
+  readonly givenUp: AbortSignal;
   /** The message that it handles. */
   readonly cause: Cause | undefined;
   /** See `TransactionRequest.databasesDone`. */

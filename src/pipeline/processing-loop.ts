@@ -15,6 +15,7 @@ import type { Delivery, Receiver } from '../transport/transport.ts';
 import { Attempt, type Places } from './attempt.ts';
 import type { Pipeline } from './behavior.ts';
 import { HandlerAborted, TransactionTimedOut } from './errors.ts';
+import { GivingUp } from './giving-up.ts';
 import { beginMessageTransaction, type TransactionKind } from './message-transaction.ts';
 import type { DeliveryStage } from './stages.ts';
 import { TimeoutReaper } from './timeout-reaper.ts';
@@ -38,16 +39,11 @@ import { TimeoutReaper } from './timeout-reaper.ts';
 export class ProcessingLoop {
   readonly #parts: ProcessingLoopParts;
   readonly #reaper: TimeoutReaper<Attempt>;
+  readonly #givingUp: GivingUp;
+  readonly #places: Places;
   #concurrency: number;
   /** Handlers that run, abandoned ones included. */
   #handlersRunning = 0;
-  readonly #places: Places = {
-    free: () => {
-      this.#handlersRunning--;
-      this.lookAgain();
-    },
-    areOthersTaken: () => this.#handlersRunning > 0,
-  };
   /** Messages whose outcome is not settled yet. */
   #unsettled = 0;
   #isStopping = false;
@@ -62,6 +58,16 @@ export class ProcessingLoop {
     this.#parts = parts;
     this.#concurrency = parts.concurrency;
     this.#reaper = new TimeoutReaper(parts.io, parts.timeoutMs, (attempt) => this.#timedOut(attempt));
+    const { distributed } = parts.transactions;
+    this.#givingUp = new GivingUp({ ...parts, distributed, waiting: () => this.#unsettled });
+    this.#places = {
+      free: () => {
+        this.#handlersRunning--;
+        this.lookAgain();
+      },
+      areOthersTaken: () => this.#handlersRunning > 0,
+      givenUp: this.#givingUp.signal,
+    };
   }
 
   get concurrency(): number {
@@ -84,7 +90,8 @@ export class ProcessingLoop {
 
   /**
    * Receives no more, waits for what runs, and after `timeoutMs` aborts it: those messages are available at once.
-   * Resolves when every message is settled; a handler that ignores its signal is not waited for.
+   * Resolves when every message is settled; neither a handler that ignores its signal is waited for, nor a database that does
+   * not answer (giving-up.ts).
    */
   async stop(timeoutMs: number): Promise<void> {
     const { receiver, recoverability, limiter, io } = this.#parts;
@@ -95,6 +102,7 @@ export class ProcessingLoop {
     const deadline = io.timers.after(timeoutMs, () => this.#abortRunning(), { keepsProcessAlive: true });
     await this.#allSettled();
     deadline.cancel();
+    this.#givingUp.cancel();
     recoverability.stop();
     limiter.stop();
     this.#reaper.stop();
@@ -264,6 +272,7 @@ export class ProcessingLoop {
   #abortRunning(): void {
     const { endpoint, recoverability } = this.#parts;
     this.#isAborting = true;
+    if (this.#unsettled > 0) this.#givingUp.begin();
     for (const attempt of this.#reaper.running()) {
       const error = new HandlerAborted(endpoint);
       if (!attempt.tryAbandoning(error)) continue;

@@ -15,13 +15,15 @@ export class ProgramTransaction implements WorkScope {
   /** By the monotonic clock. */
   readonly startedAtMs: number;
   readonly work: DistributedWork;
+  readonly givenUp: AbortSignal;
   readonly cause = undefined;
   readonly #abort = new AbortController();
   readonly #abandoned = Promise.withResolvers<never>();
   #state: ProgramTransactionState = 'working';
 
-  constructor(parts: DistributedParts, startedAtMs: number) {
+  constructor(parts: DistributedParts, startedAtMs: number, givenUp: AbortSignal) {
     this.startedAtMs = startedAtMs;
+    this.givenUp = givenUp;
     this.#abandoned.promise.catch(() => undefined); // nobody may be waiting for it any more
     this.work = new DistributedWork(parts, this);
   }

@@ -1,9 +1,11 @@
 import type { Io } from '../io/io.ts';
+import type { Logger } from '../io/logger.ts';
 import { Roster } from '../io/roster.ts';
 import { currentTransaction, runInTransaction } from '../transactions/ambient-transaction.ts';
 import type { Resource } from '../transactions/resource.ts';
 import { type DistributedParts, DistributedWork } from './distributed-work.ts';
 import { TransactionAborted, TransactionElsewhere, TransactionTimedOut } from './errors.ts';
+import { GivingUp } from './giving-up.ts';
 import type { OutgoingPipeline } from './outgoing-pipeline.ts';
 import { ProgramTransaction } from './program-transaction.ts';
 import { TimeoutReaper } from './timeout-reaper.ts';
@@ -21,6 +23,7 @@ export class ProgramTransactions {
   readonly #parts: ProgramTransactionsParts;
   readonly #reaper: TimeoutReaper<ProgramTransaction>;
   readonly #turns: Turns | undefined;
+  readonly #givingUp: GivingUp;
   readonly #running = new Roster<ProgramTransaction>();
   #isStopping = false;
   #wakeStop: (() => void) | undefined;
@@ -31,6 +34,7 @@ export class ProgramTransactions {
     this.#parts = parts;
     this.#turns = resources.length === 0 ? undefined : new Turns(concurrency);
     const timedOut = new TransactionTimedOut(timeoutMs, 'transaction');
+    this.#givingUp = new GivingUp({ ...parts, waiting: () => this.#running.size });
     this.#reaper = new TimeoutReaper(io, timeoutMs, (transaction) => transaction.abandon(timedOut));
   }
 
@@ -66,6 +70,7 @@ export class ProgramTransactions {
       });
     }
     deadline.cancel();
+    this.#givingUp.cancel();
     this.#reaper.stop();
   }
 
@@ -84,7 +89,7 @@ export class ProgramTransactions {
   async #runOwn<Result>(action: TransactionAction<Result>): Promise<Result> {
     const { distributed, io } = this.#parts;
     if (this.#isStopping) throw new TransactionAborted(distributed.endpoint);
-    const transaction = new ProgramTransaction(distributed, io.clock.monotonicNowMs());
+    const transaction = new ProgramTransaction(distributed, io.clock.monotonicNowMs(), this.#givingUp.signal);
     this.#running.add(transaction);
     this.#reaper.watch(transaction);
     try {
@@ -108,6 +113,7 @@ export class ProgramTransactions {
   }
 
   #abortRunning(): void {
+    if (this.#running.size > 0) this.#givingUp.begin();
     for (const transaction of this.#running.all())
       transaction.abandon(new TransactionAborted(this.#parts.distributed.endpoint));
   }
@@ -120,6 +126,7 @@ export interface ProgramTransactionsParts {
   readonly concurrency: number;
   readonly outgoing: OutgoingPipeline;
   readonly io: Io;
+  readonly logger: Logger;
   /** Makes the coordinator ready, and room in the pools; before each. */
   ready(): Promise<void>;
   /** @throws where there is no own queue */

@@ -14,7 +14,7 @@ import type { UsedResource } from './used-resource.ts';
  * @throws when the database cannot be asked, or the store refuses
  */
 export async function clearAbortRows(core: CoordinatorCore, resource: UsedResource): Promise<number> {
-  const { recovery } = resource.manager;
+  const { recovery } = resource;
   let leftCount = 0;
   for (const row of [...core.records.abortRows.values()]) {
     if (row.resource !== resource.name) continue;

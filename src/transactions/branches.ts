@@ -5,6 +5,7 @@ import { IDLE_MARGIN_MS } from './limits.ts';
 import type { Branch, BranchRequest, ResourceManager } from './resource-manager.ts';
 import type { BegunBranches, TransactionAtHand } from './transaction-at-hand.ts';
 import { formatBranchQualifier } from './transaction-id.ts';
+import { unlessAborted } from './unless-aborted.ts';
 import type { UsedResource } from './used-resource.ts';
 
 /**
@@ -57,7 +58,7 @@ export class Branches implements BegunBranches {
    */
   async end(): Promise<readonly Branch[]> {
     this.#requireAllBegun();
-    const ends = await Promise.allSettled(this.#begun.map((branch) => branch.end()));
+    const ends = await this.#unlessGivenUp(Promise.allSettled(this.#begun.map((branch) => branch.end())));
     const writers: Branch[] = [];
     const readers: Branch[] = [];
     for (const [index, end] of ends.entries()) {
@@ -65,16 +66,28 @@ export class Branches implements BegunBranches {
       const branch = this.#begun[index];
       if (branch !== undefined) (end.value.hasWritten ? writers : readers).push(branch);
     }
-    const reads = await Promise.allSettled(readers.map((branch) => this.#commitReader(branch)));
+    const reads = await this.#unlessGivenUp(Promise.allSettled(readers.map((branch) => this.#commitReader(branch))));
     for (const read of reads) if (read.status === 'rejected') throw read.reason;
     return writers;
   }
 
   /** Also those whose begin is under way: their connections must not stay behind. */
   async rollback(): Promise<void> {
+    try {
+      await this.#unlessGivenUp(this.#rollBackAll());
+    } catch {
+      // Given up: its connections are cut sooner or later, and then the server rolls back by itself.
+    }
+  }
+
+  async #rollBackAll(): Promise<void> {
     await Promise.allSettled([...this.#begins.values()]);
     const open = this.#begun.filter((branch) => !this.#over.has(branch));
     await Promise.allSettled(open.map((branch) => branch.rollback()));
+  }
+
+  #unlessGivenUp<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    return unlessAborted(answer, this.#transaction.request.givenUp);
   }
 
   async #commitReader(branch: Branch): Promise<void> {

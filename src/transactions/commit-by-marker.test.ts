@@ -192,4 +192,23 @@ describe('a commit by marker row', () => {
     await story.machine.advance(10);
     assert.deepEqual([...orders.markers.keys()], []);
   });
+
+  test('asks for five seconds at most what became of a commit, also when no answer comes to its question', async () => {
+    const { orders, story } = await setup();
+    await using _ = story;
+    await story.put('m1', 'm2');
+    for (const _message of ['m1', 'm2']) orders.fail('commitWithMarker', 'lostAfter');
+    orders.isSilentTo = (request) => request === 'fence';
+    const first = await story.handle();
+    const second = await story.handle();
+    await story.machine.advance(5000);
+    assert.equal((await first.done)?.code, 'OUTCOME_UNKNOWN');
+    assert.equal((await second.done)?.code, 'OUTCOME_UNKNOWN');
+    orders.isSilentTo = () => false;
+    await story.crash();
+    await story.machine.advance(11_000);
+    assert.deepEqual(await story.waiting('out'), ['m1', 'm2']);
+    assert.deepEqual(orders.rows, ['m1', 'm2']);
+    await assertSettled(story);
+  });
 });

@@ -1,7 +1,7 @@
 import { failpoint } from '../io/failpoint.ts';
 import { asError } from './as-error.ts';
 import type { CoordinatorCore } from './coordinator-core.ts';
-import { transactionInDoubt } from './errors.ts';
+import { RequestTimedOut, transactionInDoubt } from './errors.ts';
 import { IN_DOUBT_MS_MAX, IN_DOUBT_PAUSES_MS } from './limits.ts';
 import { isOutcomeUnknown } from './outcome-unknown.ts';
 import { PendingTransaction } from './pending-transaction.ts';
@@ -9,13 +9,14 @@ import type { Branch, MarkerAnswer } from './resource-manager.ts';
 import { settleStaged } from './settle-staged.ts';
 import { SteppedWork } from './stepped-work.ts';
 import type { TransactionAtHand } from './transaction-at-hand.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /**
  * Commits with one database, whose own commit is the decision.
  *
  *     STAGE ──synced──▶ marker 'c' and COMMIT ──committed──▶ APPLY ──synced──▶ over, marker row deleted later
  *       │                      ├──refused, proven──▶ DISCARD ──▶ the server's error
- *       │                      └──unknown──▶ fence, for up to five seconds
+ *       │                      └──unknown──▶ fence, for up to five seconds, and no longer than a stop waits
  *       │                                      ├─'c' stands there──▶ APPLY
  *       │                                      ├─'a' stands there──▶ DISCARD with the abort row noted ──▶ the first error
  *       │                                      └─no answer─────────▶ OUTCOME_UNKNOWN; recovery asks on
@@ -36,7 +37,8 @@ export async function commitByMarker(
 ): Promise<void> {
   const pending = await stage(core, transaction, branch);
   failpoint('transaction.staged-before-commit');
-  const answer = await askForCommit(branch);
+  const { givenUp } = transaction.request;
+  const answer = await askForCommit(branch, givenUp);
   switch (answer.kind) {
     case 'committed': {
       failpoint('transaction.committed-before-apply');
@@ -51,7 +53,7 @@ export async function commitByMarker(
       throw answer.error;
     case 'unknown':
       pending.state.move('inDoubt');
-      await settleSoon(core, pending, answer.error);
+      await settleSoon(core, pending, { error: answer.error, givenUp });
       return;
     default:
       answer satisfies never;
@@ -88,9 +90,9 @@ async function stage(
 }
 
 /** R1 says that it never rejects; if it does, nothing is proven. */
-async function askForCommit(branch: Branch): Promise<MarkerAnswer> {
+async function askForCommit(branch: Branch, givenUp: AbortSignal | undefined): Promise<MarkerAnswer> {
   try {
-    return await branch.commitWithMarker();
+    return await unlessAborted(branch.commitWithMarker(), givenUp);
   } catch (error) {
     return { kind: 'unknown', error: asError(error) };
   }
@@ -111,20 +113,32 @@ async function secondUnit(
   }
 }
 
-async function settleSoon(core: CoordinatorCore, pending: PendingTransaction, error: Error): Promise<void> {
-  const resource = core.resources.get(pending.branches[0]?.resource ?? '');
-  const untilMs = core.io.clock.monotonicNowMs() + IN_DOUBT_MS_MAX;
-  for (let round = 0; resource !== undefined && !core.isStopping; round++) {
-    const isSettled = await secondUnitOf(core, pending, () => settleStaged(core, pending, resource));
-    if (isSettled && pending.state.current === 'committed') return;
-    if (isSettled) throw error;
-    const pauseMs = IN_DOUBT_PAUSES_MS[Math.min(round, IN_DOUBT_PAUSES_MS.length - 1)] ?? 0;
-    if (core.io.clock.monotonicNowMs() + pauseMs > untilMs) break;
-    await core.pause(pauseMs);
+/** The bound holds for the questions too: those of other transactions may stand before them on the way to the database. */
+async function settleSoon(core: CoordinatorCore, pending: PendingTransaction, doubt: Doubt): Promise<void> {
+  const name = pending.branches[0]?.resource ?? '';
+  const resource = core.resources.get(name);
+  const timeoutMs = IN_DOUBT_MS_MAX;
+  const tooLate = new RequestTimedOut(name, 'what became of a commit', timeoutMs, 'recovery asks on');
+  const { signal, end } = core.waitAtMost({ timeoutMs, tooLate, givenUp: doubt.givenUp });
+  try {
+    for (let round = 0; resource !== undefined && !signal.aborted; round++) {
+      const isSettled = await secondUnitOf(core, pending, () => settleStaged(core, pending, { resource, signal }));
+      if (isSettled && pending.state.current === 'committed') return;
+      if (isSettled) throw doubt.error;
+      await core.pause(IN_DOUBT_PAUSES_MS[Math.min(round, IN_DOUBT_PAUSES_MS.length - 1)] ?? 0, signal);
+    }
+  } finally {
+    end();
   }
   pending.owner = 'recovery';
-  core.follow.lookAt(pending.branches.map(({ resource: name }) => name));
-  throw inDoubt(pending, error);
+  core.follow.lookAt([name]);
+  throw inDoubt(pending, doubt.error);
+}
+
+interface Doubt {
+  /** Why the answer to the commit is not known. */
+  readonly error: Error;
+  readonly givenUp: AbortSignal | undefined;
 }
 
 async function secondUnitOf(

@@ -4,10 +4,11 @@ import { asError } from './as-error.ts';
 import type { CoordinatorCore } from './coordinator-core.ts';
 import { noteFinish } from './note-finish.ts';
 import { isOutcomeUnknown } from './outcome-unknown.ts';
-import { type PendingBranch, PendingTransaction } from './pending-transaction.ts';
+import { PendingTransaction } from './pending-transaction.ts';
 import type { Branch, Direction, FinishAnswer, PrepareAnswer } from './resource-manager.ts';
 import { SteppedWork } from './stepped-work.ts';
 import type { TransactionAtHand } from './transaction-at-hand.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /**
  * Commits with several databases: two-phase commit, presumed abort.
@@ -27,6 +28,7 @@ import type { TransactionAtHand } from './transaction-at-hand.ts';
  * Invariants
  * - Before DECIDE nothing is written here: a process that dies leaves no record, and no record means rollback (G-X3).
  * - After it nothing is ever rolled back; `commit` resolves even when a database has to be told later.
+ * - A wait that a stop gives up is a lost answer, before DECIDE and after it.
  */
 export async function commitInTwoPhases(
   core: CoordinatorCore,
@@ -36,7 +38,15 @@ export async function commitInTwoPhases(
   await prepareAll(core, transaction, writers);
   const pending = await decide(core, transaction, writers);
   failpoint('transaction.decided-before-commit');
-  await Promise.all(writers.map((branch, index) => commitBranch(core, pending, branch, pending.branches[index])));
+  const { givenUp } = transaction.request;
+  await Promise.all(
+    writers.map(async (branch, index) => {
+      const answer = await finish(branch, { direction: 'commit', givenUp });
+      const noted = pending.branches[index];
+      if (noted !== undefined) await noteFinish(core, pending, noted, answer);
+      if (answer.kind === 'done') failpoint('transaction.branch-committed');
+    }),
+  );
   if (!pending.hasEndedEverywhere) {
     pending.owner = 'recovery';
     core.follow.lookAt(pending.branches.filter(({ isOpen }) => isOpen).map(({ resource }) => resource));
@@ -72,7 +82,8 @@ async function prepareAll(
 ): Promise<void> {
   transaction.state.move('preparing');
   failpoint('transaction.before-prepare');
-  const answers = await Promise.all(writers.map(prepare));
+  const { givenUp } = transaction.request;
+  const answers = await Promise.all(writers.map((branch) => prepare(branch, givenUp)));
   const failed = answers.find((answer) => answer.kind !== 'yes');
   if (failed === undefined) {
     failpoint('transaction.prepared-before-decision');
@@ -82,9 +93,9 @@ async function prepareAll(
   throw failed.error;
 }
 
-async function prepare(branch: Branch): Promise<PrepareAnswer> {
+async function prepare(branch: Branch, givenUp: AbortSignal | undefined): Promise<PrepareAnswer> {
   try {
-    const answer = await branch.prepare();
+    const answer = await unlessAborted(branch.prepare(), givenUp);
     if (answer.kind === 'yes') failpoint('transaction.branch-prepared');
     return answer;
   } catch (error) {
@@ -101,14 +112,17 @@ async function rollBackAll(
 ): Promise<void> {
   transaction.state.move('aborting');
   transaction.work.rollback();
-  await Promise.all(writers.map((branch, index) => rollBack(core, branch, answers[index]?.kind ?? 'yes')));
+  const { givenUp } = transaction.request;
+  await Promise.all(
+    writers.map((branch, index) => rollBack(core, branch, { vote: answers[index]?.kind ?? 'yes', givenUp })),
+  );
   transaction.state.move('rolledBack');
   transaction.settled('rolledBack');
 }
 
-async function rollBack(core: CoordinatorCore, branch: Branch, vote: PrepareAnswer['kind']): Promise<void> {
-  if (vote !== 'yes') await branch.rollback();
-  const answer = vote === 'yes' ? await finish(branch, 'rollback') : undefined;
+async function rollBack(core: CoordinatorCore, branch: Branch, { vote, givenUp }: RollbackOfVote): Promise<void> {
+  if (vote !== 'yes') await rollBackUnprepared(branch, givenUp);
+  const answer = vote === 'yes' ? await finish(branch, { direction: 'rollback', givenUp }) : undefined;
   if (vote === 'no' || answer?.kind === 'done') return;
   core.follow.watch(branch.resource.name, {
     transaction: branch.id.transaction,
@@ -118,6 +132,19 @@ async function rollBack(core: CoordinatorCore, branch: Branch, vote: PrepareAnsw
     attempts: 1,
     sinceMs: core.io.clock.wallNowMs(),
   });
+}
+
+interface RollbackOfVote {
+  readonly vote: PrepareAnswer['kind'];
+  readonly givenUp: AbortSignal | undefined;
+}
+
+async function rollBackUnprepared(branch: Branch, givenUp: AbortSignal | undefined): Promise<void> {
+  try {
+    await unlessAborted(branch.rollback(), givenUp);
+  } catch {
+    // Given up: the server rolls back when the connection ends. What may become prepared meanwhile is watched.
+  }
 }
 
 async function decide(
@@ -150,21 +177,15 @@ async function decide(
   }
 }
 
-async function commitBranch(
-  core: CoordinatorCore,
-  pending: PendingTransaction,
-  branch: Branch,
-  noted: PendingBranch | undefined,
-): Promise<void> {
-  const answer = await finish(branch, 'commit');
-  if (noted !== undefined) await noteFinish(core, pending, noted, answer);
-  if (answer.kind === 'done') failpoint('transaction.branch-committed');
-}
-
-async function finish(branch: Branch, direction: Direction): Promise<FinishAnswer> {
+async function finish(branch: Branch, { direction, givenUp }: Finishing): Promise<FinishAnswer> {
   try {
-    return await branch.finish(direction);
+    return await unlessAborted(branch.finish(direction), givenUp);
   } catch (error) {
     return { kind: 'again', answer: answerOf(error) };
   }
+}
+
+interface Finishing {
+  readonly direction: Direction;
+  readonly givenUp: AbortSignal | undefined;
 }

@@ -27,6 +27,7 @@ export class CoordinatorCore {
   readonly resources = new Map<string, UsedResource>();
   readonly follow: FollowUp;
   readonly #stopping = new AbortController();
+  readonly #givingUp = new AbortController();
   readonly #background = new Roster<Promise<void>>();
 
   constructor(options: CoreOptions) {
@@ -50,6 +51,23 @@ export class CoordinatorCore {
     this.#stopping.abort();
   }
 
+  /** Aborted when the stop's time is over: nothing is asked of a database any more, nor waited for. */
+  get givenUp(): AbortSignal {
+    return this.#givingUp.signal;
+  }
+
+  giveUp(reason: Error): void {
+    this.#givingUp.abort(reason);
+  }
+
+  /** A signal that is aborted after `timeoutMs`, with `givenUp`, and when the coordinator stops. `end` ends its timer. */
+  waitAtMost({ timeoutMs, tooLate, givenUp }: BoundedWait): { readonly signal: AbortSignal; end(): void } {
+    const time = new AbortController();
+    const timer = this.io.timers.after(timeoutMs, () => time.abort(tooLate), { keepsProcessAlive: true });
+    const signals = [time.signal, this.#stopping.signal, ...(givenUp === undefined ? [] : [givenUp])];
+    return { signal: AbortSignal.any(signals), end: () => timer.cancel() };
+  }
+
   /** For what nobody waits for but `stop`; it never rejects. */
   inBackground(work: Promise<void>): void {
     this.#background.add(work);
@@ -65,10 +83,9 @@ export class CoordinatorCore {
     return known?.manager === manager ? known : undefined;
   }
 
-  /** Resolves after `delayMs`, or when the coordinator stops. */
-  pause(delayMs: number): Promise<void> {
+  /** Resolves after `delayMs`, or when `signal` is aborted. */
+  pause(delayMs: number, signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const { signal } = this.#stopping;
     if (signal.aborted) return Promise.resolve();
     const timer = this.io.timers.after(delayMs, resolve, { keepsProcessAlive: true });
     const stopped = (): void => {
@@ -100,6 +117,13 @@ export class CoordinatorCore {
     if (last.kind === 'apply' && branch !== undefined) this.follow.markerApplied(branch.resource, pending.id);
     if (last.kind === 'discard' && last.abortRow !== undefined) this.follow.abortRowNoted(last.abortRow);
   };
+}
+
+interface BoundedWait {
+  readonly timeoutMs: number;
+  /** The signal's reason when the time is over. */
+  readonly tooLate: Error;
+  readonly givenUp: AbortSignal | undefined;
 }
 
 /** What happens after a transaction's own work, out of its way. */

@@ -206,4 +206,27 @@ describe('the coordinator', () => {
     assert.deepEqual([...orders.markers], [], 'marker rows are deleted before it ends');
     assert.equal(story.machine.io.timers.armedCount, 0);
   });
+
+  test('a stop waits two seconds for a database that does not answer, and the next start goes on there', async () => {
+    const { orders, story } = await setupDatabases();
+    await using _ = story;
+    await story.put('m1');
+    await (await story.handle()).done;
+    orders.isSilentTo = () => true;
+    let isClosed = false;
+    const closing = story.manager.close().then(() => {
+      isClosed = true;
+    });
+    await story.machine.advance(1999);
+    assert.equal(isClosed, false);
+    await story.machine.advance(1);
+    await closing;
+    assert.equal(story.resources[0]?.cutCount, 1);
+    assert.ok(story.warnings.some((text) => text.startsWith("The stop does not wait longer for 'orders'.")));
+    assert.equal(story.machine.io.timers.armedCount, 0);
+    orders.isSilentTo = () => false;
+    await story.open();
+    await story.machine.advance(10);
+    assert.deepEqual([...orders.markers], []);
+  });
 });

@@ -4,7 +4,8 @@ import { CoordinatorCore, type FollowUp } from './coordinator-core.ts';
 import { CoordinatorRecords } from './coordinator-records.ts';
 import type { DistributedTransaction, TransactionRequest } from './distributed-transaction.ts';
 import { Epochs } from './epochs.ts';
-import { TRANSACTIONS_OF_AN_EPOCH } from './limits.ts';
+import { RequestTimedOut } from './errors.ts';
+import { STOP_ANSWER_MS_MAX, TRANSACTIONS_OF_AN_EPOCH } from './limits.ts';
 import { LiveTransaction } from './live-transaction.ts';
 import { MarkerCleaner } from './marker-cleaner.ts';
 import { OperatorActions } from './operator-actions.ts';
@@ -58,6 +59,7 @@ export class Coordinator implements TransactionCoordinator {
         fence: (resource, found) => this.#fence(resource, found),
         wasOurs: (found) => this.#epochs.wasOurs(found),
         changed: () => this.#uses.changed(),
+        givenUp: core.givenUp,
       },
       viewOf: (resource) => this.#views.resourceView(resource),
     });
@@ -111,12 +113,39 @@ export class Coordinator implements TransactionCoordinator {
   }
 
   async #stop(): Promise<void> {
+    const { io, resources } = this.#core;
     this.#core.stop();
+    const open = new Set<UsedResource>();
+    const giveUp = (): void => this.#giveUp([...(open.size > 0 ? open : resources.values())]);
+    const deadline = io.timers.after(STOP_ANSWER_MS_MAX, giveUp, { keepsProcessAlive: true });
     await this.#lastUse;
-    await this.#recovery.stop();
-    await this.#core.whenBackgroundDone();
-    await Promise.all([...this.#cleaners.values()].map((cleaner) => cleaner.stop()));
-    await Promise.allSettled([...this.#core.resources.values()].map(({ manager }) => manager.close()));
+    for (const resource of resources.values()) open.add(resource);
+    await Promise.all([
+      this.#recovery.stop(),
+      this.#core.whenBackgroundDone(),
+      ...[...open].map((resource) => this.#letGo(resource).then(() => open.delete(resource))),
+    ]);
+    deadline.cancel();
+  }
+
+  async #letGo(resource: UsedResource): Promise<void> {
+    await resource.round?.catch(() => undefined); // whoever began it has heard of it
+    await this.#cleaners.get(resource.manager)?.stop();
+    await Promise.allSettled([resource.manager.close()]);
+  }
+
+  /** Nothing is lost by it: what is not settled is written down, or presumed. */
+  #giveUp(resources: readonly UsedResource[]): void {
+    const names = resources.map(({ name }) => name);
+    const shown = names.join("' and '");
+    this.#core.logger.warn(
+      `The stop does not wait longer for '${shown}'. What is not settled there is settled at the next start.`,
+      { resources: names },
+    );
+    this.#core.giveUp(
+      new RequestTimedOut(shown, 'what was asked last', STOP_ANSWER_MS_MAX, 'the stop waits no longer'),
+    );
+    for (const { manager } of resources) manager.cut();
   }
 
   async #fence(resource: string, found: Witness): Promise<void> {
@@ -165,14 +194,15 @@ export class Coordinator implements TransactionCoordinator {
   }
 
   #cleanerOf(name: string): MarkerCleaner | undefined {
-    const manager = this.#core.resources.get(name)?.manager;
-    if (manager === undefined) return undefined;
+    const resource = this.#core.resources.get(name);
+    if (resource === undefined) return undefined;
+    const { manager, recovery } = resource;
     const known = this.#cleaners.get(manager);
     if (known !== undefined) return known;
     const noteFailure = (error: Error): void => {
       this.#core.logger.debug(`Marker rows in '${name}' could not be deleted yet: ${error.message}`, { error });
     };
-    const cleaner = new MarkerCleaner(manager, this.#core.io, noteFailure);
+    const cleaner = new MarkerCleaner(recovery, this.#core.io, noteFailure);
     this.#cleaners.set(manager, cleaner);
     return cleaner;
   }

@@ -38,6 +38,12 @@ export interface TransactionRequest {
   /** Aborted when the transaction times out or its endpoint stops; asked for when somebody has to wait. */
   signal?(): AbortSignal;
   /**
+   * Aborted when the time of a stop is over: from then on nobody waits for a database any more, at whatever point the
+   * transaction is. What is in doubt is settled at the next open, what is decided is told to its databases then, and what is
+   * neither is rolled back by its server.
+   */
+  readonly givenUp?: AbortSignal;
+  /**
    * Every database has committed and its connection is free again: what is left is a unit of the store. Called once at most,
    * before `commit` resolves; whoever waits for a place may have this one's.
    *

@@ -4,6 +4,8 @@
 export const IN_DOUBT_MS_MAX = 5_000;
 /** Pauses between its questions: a broken connection is often back at once. */
 export const IN_DOUBT_PAUSES_MS: readonly number[] = [20, 50, 100, 200, 400];
+/** How long databases have to answer after the time of a stop is over: those that are well need less. */
+export const STOP_ANSWER_MS_MAX = 2_000;
 /** While something is to be settled in a database (G-X8). */
 export const PENDING_PERIOD_MS = 10_000;
 /** While endpoints use a database and nothing is to be settled: finds late branches, and a store that was copied. */

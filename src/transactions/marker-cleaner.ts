@@ -2,7 +2,7 @@ import { failpoint } from '../io/failpoint.ts';
 import type { Io, Timer } from '../io/io.ts';
 import { asError } from './as-error.ts';
 import { MARKER_BATCH, MARKER_PAUSE_MS, MARKERS_KEPT_MAX, PENDING_PERIOD_MS } from './limits.ts';
-import type { ResourceManager } from './resource-manager.ts';
+import type { ResourceRecovery } from './resource-manager.ts';
 
 /**
  * Deletes marker rows of one database that nothing asks for any more: their APPLY is durable.
@@ -11,15 +11,15 @@ import type { ResourceManager } from './resource-manager.ts';
  * what a process that ends leaves, is deleted after the next start.
  */
 export class MarkerCleaner {
-  readonly #resource: ResourceManager;
+  readonly #recovery: ResourceRecovery;
   readonly #io: Io;
   readonly #noteFailure: (error: Error) => void;
   #waiting: string[] = [];
   #timer: Timer | undefined;
   #deleting: Promise<void> | undefined;
 
-  constructor(resource: ResourceManager, io: Io, noteFailure: (error: Error) => void) {
-    this.#resource = resource;
+  constructor(recovery: ResourceRecovery, io: Io, noteFailure: (error: Error) => void) {
+    this.#recovery = recovery;
     this.#io = io;
     this.#noteFailure = noteFailure;
   }
@@ -61,7 +61,7 @@ export class MarkerCleaner {
       const batch = this.#waiting.splice(0, MARKER_BATCH);
       try {
         failpoint('transaction.before-marker-deleted');
-        await this.#resource.recovery.deleteMarkers(batch);
+        await this.#recovery.deleteMarkers(batch);
         failpoint('transaction.after-marker-deleted');
       } catch (error) {
         this.#waiting = [...batch, ...this.#waiting].slice(0, MARKERS_KEPT_MAX);

@@ -173,7 +173,7 @@ export class OperatorActions {
     if (resource === undefined) {
       throw refused(wish, `no endpoint that lists '${branch.resource}' is running here`, 'Start one, then abort it.');
     }
-    if (!(await settleStaged(this.#core, pending, resource))) {
+    if (!(await settleStaged(this.#core, pending, { resource }))) {
       throw refused(wish, `'${branch.resource}' did not answer: ${branch.lastAnswer ?? 'nothing'}`, 'Try again later.');
     }
     if (pending.state.hasCommitted) {

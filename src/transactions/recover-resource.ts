@@ -83,7 +83,7 @@ async function settleAllStaged(core: CoordinatorCore, resource: UsedResource): P
   for (const pending of core.pending.all()) {
     if (pending.owner !== 'recovery' || pending.state.current !== 'inDoubt' || !pending.uses(resource.name)) continue;
     try {
-      await settleStaged(core, pending, resource);
+      await settleStaged(core, pending, { resource });
     } catch (error) {
       core.follow.unitDue();
       core.logger.warn(`The outcome of ${pending.id} is known and could not be written down yet.`, { error });
@@ -114,7 +114,7 @@ async function commitDecided(core: CoordinatorCore, resource: UsedResource): Pro
 async function endWatchedSessions(resource: UsedResource): Promise<void> {
   for (const branch of resource.watched.values()) {
     if (branch.session === undefined) continue;
-    const answer = await resource.manager.recovery.endSession(branch.session);
+    const answer = await resource.recovery.endSession(branch.session);
     branch.attempts++;
     if (answer.kind === 'gone') branch.session = undefined;
     else branch.lastAnswer = answer.kind === 'alive' ? answer.sentence : answer.answer;
@@ -129,7 +129,7 @@ function isScanNeeded(core: CoordinatorCore, resource: UsedResource): boolean {
 
 async function scan(core: CoordinatorCore, resource: UsedResource, self: Witness): Promise<void> {
   const provenBefore = new Map([...resource.watched].filter(([, { session }]) => session === undefined));
-  const found = await resource.manager.recovery.scan();
+  const found = await resource.recovery.scan();
   failpoint('recovery.scanned');
   const nowMs = core.io.clock.monotonicNowMs();
   const seenBefore = new Map(resource.found.map((known) => [known.branch.text, known]));
@@ -229,7 +229,7 @@ function forgetGone(
 
 /** Marker rows of lives before this one whose APPLY is durable: they are not staged any more. */
 async function cleanLeftovers(core: CoordinatorCore, resource: UsedResource, self: Witness): Promise<void> {
-  const { recovery } = resource.manager;
+  const { recovery } = resource;
   let afterId: string | undefined;
   for (let isLast = false; !isLast; ) {
     const rows = await recovery.readMarkers({
@@ -259,7 +259,7 @@ function isBelow(transaction: string, epoch: number): boolean {
 export async function finishByRecovery(resource: UsedResource, request: FinishRequest): Promise<FinishAnswer> {
   failpoint('recovery.before-finish');
   try {
-    const answer = await resource.manager.recovery.finish(request);
+    const answer = await resource.recovery.finish(request);
     failpoint('recovery.finished-before-noted');
     return answer;
   } catch (error) {

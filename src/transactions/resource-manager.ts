@@ -14,7 +14,8 @@ import type { BranchId } from './transaction-id.ts';
  * R5  A statement that fails dooms the branch, unless the resource was made to leave that to the server; a statement that
  *     still runs when the handlers are done dooms it too.
  * R6  Recovery has a connection of its own: a pool that is used up never keeps a branch from being finished.
- * R7  `close` ends idle connections and lets those in use end; what comes later opens new ones.
+ * R7  `close` ends idle connections and lets those in use end; what comes later opens new ones. `cut` ends all of them at
+ *     once, and what waits for one is refused.
  */
 export interface ResourceManager {
   /** As its user named it, and as records keep it: it stays the same over restarts. */
@@ -34,6 +35,8 @@ export interface ResourceManager {
   readonly recovery: ResourceRecovery;
   readonly setup: ResourceSetup;
   close(): Promise<void>;
+  /** The stop's time is over: ends every connection without a word to the server, so that `close` has nothing to wait for. */
+  cut(): void;
 }
 
 export type ResourceKind = 'postgres' | 'mysql';

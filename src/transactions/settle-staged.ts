@@ -4,6 +4,7 @@ import type { CoordinatorCore } from './coordinator-core.ts';
 import type { PendingTransaction } from './pending-transaction.ts';
 import type { FenceAnswer } from './resource-manager.ts';
 import type { AbortRowRecord } from './transaction-record.ts';
+import { unlessAborted } from './unless-aborted.ts';
 import type { UsedResource } from './used-resource.ts';
 
 /**
@@ -16,21 +17,24 @@ import type { UsedResource } from './used-resource.ts';
  * The abort row stays until the session that was told to commit is proven gone (abort-rows.ts): a COMMIT that is frozen on
  * its way still lands when nothing stands there.
  *
+ * Aborting `signal` ends the questions at once: nothing is known then either.
+ *
  * @returns true when it is settled, durably here
  * @throws what the store answered to the unit; the unit stays due
  */
 export async function settleStaged(
   core: CoordinatorCore,
   pending: PendingTransaction,
-  resource: UsedResource,
+  question: Question,
 ): Promise<boolean> {
+  const { resource } = question;
   const [branch] = pending.branches;
   if (branch === undefined) return false;
   failpoint('recovery.before-fence');
-  let answer = await fence(pending, resource);
+  let answer = await fence(pending, question);
   branch.attempts++;
-  if (answer.kind === 'again' && (await isSessionGone(branch.session, resource)))
-    answer = await fence(pending, resource);
+  if (answer.kind === 'again' && (await isSessionGone(branch.session, question)))
+    answer = await fence(pending, question);
   if (pending.state.current !== 'inDoubt') return false;
   if (answer.kind === 'again') {
     branch.lastAnswer = answer.answer;
@@ -55,22 +59,28 @@ export async function settleStaged(
   return true;
 }
 
+export interface Question {
+  readonly resource: UsedResource;
+  /** Undefined: until the database's own deadlines. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * A session whose client died without a sign may have inserted the marker, and keeps us from it by its lock for as long as
  * the server lets it lie idle. Whatever its COMMIT comes to, once it is gone the fence can tell.
  */
-async function isSessionGone(session: string, resource: UsedResource): Promise<boolean> {
+async function isSessionGone(session: string, { resource, signal }: Question): Promise<boolean> {
   try {
-    return (await resource.manager.recovery.endSession(session)).kind === 'gone';
+    return (await unlessAborted(resource.recovery.endSession(session), signal)).kind === 'gone';
   } catch {
-    // R1 says that it never rejects; if it does, nothing is proven.
+    // R1 says that it never rejects; if it does, or is given up, nothing is proven.
     return false;
   }
 }
 
-async function fence(pending: PendingTransaction, resource: UsedResource): Promise<FenceAnswer> {
+async function fence(pending: PendingTransaction, { resource, signal }: Question): Promise<FenceAnswer> {
   try {
-    return await resource.manager.recovery.fence(pending.id);
+    return await unlessAborted(resource.recovery.fence(pending.id), signal);
   } catch (error) {
     return { kind: 'again', answer: answerOf(error) };
   }

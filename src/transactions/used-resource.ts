@@ -4,9 +4,17 @@ import { isPosthornError, type PosthornError } from '../message/posthorn-error.t
 import { asError } from './as-error.ts';
 import type { BranchClass } from './classify-branch.ts';
 import { ResourceFenced, ResourceUnavailable, ResourceUnfit } from './errors.ts';
-import type { FoundBranch, ResourceInspection, ResourceManager, Witness } from './resource-manager.ts';
+import { recoveryUntil } from './recovery-until.ts';
+import type {
+  FoundBranch,
+  ResourceInspection,
+  ResourceManager,
+  ResourceRecovery,
+  Witness,
+} from './resource-manager.ts';
 import { fenceWords } from './sentences.ts';
 import type { FenceRecord } from './transaction-record.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /**
  * One database that endpoints use, or used since the queue manager was opened.
@@ -23,6 +31,8 @@ import type { FenceRecord } from './transaction-record.ts';
 export class UsedResource {
   readonly name: string;
   readonly manager: ResourceManager;
+  /** The manager's, until the coordinator gives up waiting for databases. */
+  readonly recovery: ResourceRecovery;
   readonly uses = new Set<Needs>();
   /** By branch id: what may become prepared, or is and must not stay; see recover-resource.ts. */
   readonly watched = new Map<string, WatchedBranch>();
@@ -46,6 +56,7 @@ export class UsedResource {
   constructor(manager: ResourceManager, io: Io, owner: ResourceOwner) {
     this.name = manager.name;
     this.manager = manager;
+    this.recovery = recoveryUntil(owner.givenUp, manager.recovery);
     this.#io = io;
     this.#owner = owner;
     this.#standing = owner.fenceOf(this.name) === undefined ? 'unproven' : 'fenced';
@@ -108,13 +119,13 @@ export class UsedResource {
   /** The witness once more: another life may have raised it. @throws when it cannot be read */
   async checkWitness(): Promise<void> {
     const wanted = this.#owner.witness();
-    const found = await this.manager.recovery.witness.read(wanted.queueManager);
+    const found = await this.recovery.witness.read(wanted.queueManager);
     if (found === undefined || !isOfThisOpening(found, wanted)) await this.#raise(wanted);
   }
 
   /** An operator accepts this store as it is. The fence goes after the witness: a crash between leaves it fenced. */
   async accept(deleteFence: () => Promise<void>): Promise<void> {
-    await this.manager.recovery.witness.replace(this.#owner.witness());
+    await this.recovery.witness.replace(this.#owner.witness());
     await deleteFence();
     this.#become('unproven');
     await this.contact();
@@ -135,9 +146,10 @@ export class UsedResource {
 
   async #tryContact(): Promise<void> {
     try {
-      this.inspection = await this.manager.setup.inspect();
+      const { setup } = this.manager;
+      this.inspection = await this.#unlessGivenUp(setup.inspect());
       this.#requireFitness(this.inspection);
-      await this.manager.setup.createTables();
+      await this.#unlessGivenUp(setup.createTables());
       await this.#raise(this.#owner.witness());
     } catch (error) {
       if (isPosthornError(error, 'RESOURCE_FENCED')) throw error;
@@ -155,8 +167,12 @@ export class UsedResource {
     failpoint('recovery.after-witness');
   }
 
+  #unlessGivenUp<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    return unlessAborted(answer, this.#owner.givenUp);
+  }
+
   async #raise(wanted: Witness): Promise<void> {
-    const { witness } = this.manager.recovery;
+    const { witness } = this.recovery;
     const answer = await witness.raise(wanted);
     // A later epoch of this opening may have overtaken it.
     const isOurs = answer.kind === 'raised' || isOfThisOpening(answer.found, wanted);
@@ -247,6 +263,8 @@ export interface ResourceOwner {
   /** True for the witness that we wrote before an operator accepted this store: it only missed the change. */
   wasOurs(found: Witness): boolean;
   changed(): void;
+  /** Aborted when nobody waits for databases any more. */
+  readonly givenUp: AbortSignal;
 }
 
 /** How long the branch has been prepared, as far as anybody can tell. */

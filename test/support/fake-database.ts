@@ -34,6 +34,7 @@ export class FakeResource implements ResourceManager {
   poolSize: number | undefined;
   sizedTo = 0;
   closedCount = 0;
+  cutCount = 0;
 
   constructor(server: FakeServer, life: Life) {
     this.server = server;
@@ -61,6 +62,10 @@ export class FakeResource implements ResourceManager {
 
   async close(): Promise<void> {
     this.closedCount++;
+  }
+
+  cut(): void {
+    this.cutCount++;
   }
 
   readonly setup = {

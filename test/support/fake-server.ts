@@ -36,6 +36,8 @@ export class FakeServer {
     preparedMax: undefined,
   };
   isDown = false;
+  /** Requests that it takes and never answers; all of them: a server whose processes are stopped. */
+  isSilentTo: (request: RequestName) => boolean = () => false;
   /** Called before each request of a living process: a test may kill the process in it. */
   onRequest: (name: string) => void = () => undefined;
   readonly #faults: { readonly request: RequestName; readonly fault: Fault }[] = [];
@@ -103,7 +105,7 @@ export class FakeServer {
     if (life.isDead) return life.silence;
     this.onRequest(request);
     await Promise.resolve();
-    if (life.isDead) return life.silence;
+    if (life.isDead || this.isSilentTo(request)) return life.silence;
     if (this.isDown) {
       if (session !== undefined) this.endSession(session);
       throw new ResourceUnavailable(this.name, `${this.name}:1/db`, 'connect ECONNREFUSED');

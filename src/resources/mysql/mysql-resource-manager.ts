@@ -104,6 +104,11 @@ export class MysqlResourceManager implements ResourceManager {
     await Promise.all([this.#pool.close(), ...this.#spares.map((spare) => spare.close())]);
   }
 
+  cut(): void {
+    this.#pool.cut();
+    for (const spare of this.#spares) spare.cut();
+  }
+
   /** A connection that lay idle may be dead: then the others are too, and a new one is tried, once. */
   async #begun(request: BranchRequest): Promise<MysqlConnection> {
     const first = await this.#beginOn(await this.#acquire(request), request);

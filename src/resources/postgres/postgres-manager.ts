@@ -72,6 +72,12 @@ export class PostgresManager implements ResourceManager {
     await Promise.all([this.#recoveryConnection.close(), this.#lookingConnection.close()]);
   }
 
+  cut(): void {
+    this.#pool.cut();
+    this.#recoveryConnection.cut();
+    this.#lookingConnection.cut();
+  }
+
   #watchOf(): SessionWatch {
     const { clock, timers } = nodeIo();
     return new SessionWatch({

@@ -212,4 +212,19 @@ describe('a pool of connections', () => {
     pool.resize(2);
     assert.equal((await next).number, 2);
   });
+
+  test('R7: a cut ends all connections at once, and refuses those who wait for one', async () => {
+    const { pool, acquire } = setup({ connectionCountMax: 2 });
+    const [idle, busy] = [await acquire(), await acquire()];
+    pool.release(idle);
+    const closing = pool.close();
+    const other = await acquire();
+    const waiting = acquire();
+    pool.cut();
+    await closing;
+    assert.deepEqual([busy.end, other.end], ['destroyed', 'destroyed']);
+    await assert.rejects(waiting);
+    pool.release(busy);
+    assert.equal((await acquire()).isUsable, true);
+  });
 });

@@ -105,6 +105,19 @@ export class ConnectionPool<C extends PoolConnection> {
     await Promise.all([this.closeIdle(), left]);
   }
 
+  /** Cuts all connections. Who waits for one is told that there is none. */
+  cut(): void {
+    for (const { connection, expiry } of this.#idle.splice(0)) {
+      expiry.cancel();
+      connection.destroy();
+    }
+    for (const waiting of this.#waiting.splice(0)) {
+      waiting.settle();
+      waiting.reject(this.#options.busy(this.#connectionCountMax));
+    }
+    for (const connection of [...this.#inUse]) this.discard(connection);
+  }
+
   #rest(connection: C): void {
     connection.unref();
     const entry = {

@@ -148,4 +148,41 @@ describe('a spare connection', () => {
     await Promise.all([running, closing]);
     assert.equal(opened[0]?.end, 'closed');
   });
+
+  test('when none can be had, those that wait are refused too, and who comes later has another try', async () => {
+    const { use, gates, pass, turn } = setup();
+    gates.push(new Promise(() => undefined));
+    const first = use(async ({ number }) => number);
+    const second = use(async ({ number }) => number);
+    await turn();
+    pass(5000);
+    await assert.rejects(first, /scan took too long/);
+    await assert.rejects(second, /scan took too long/);
+    assert.equal(await use(async ({ number }) => number), 1);
+  });
+
+  test('R7: a cut refuses the request that runs and those that wait, and what comes later opens another', async () => {
+    const { spare, use, opened, turn } = setup();
+    const running = use(() => new Promise<void>(() => undefined));
+    const waiting = use(async ({ number }) => number);
+    await turn();
+    spare.cut();
+    await assert.rejects(running, /what was asked last took too long/);
+    await assert.rejects(waiting, /what was asked last took too long/);
+    assert.equal(opened[0]?.end, 'destroyed');
+    assert.equal(await use(async ({ number }) => number), 2);
+  });
+
+  test('R7: a connection that comes after a cut is not used', async () => {
+    const { spare, use, opened, gates, turn } = setup();
+    const gate = Promise.withResolvers<void>();
+    gates.push(gate.promise);
+    const running = use(async ({ number }) => number);
+    await turn();
+    spare.cut();
+    await assert.rejects(running);
+    gate.resolve();
+    await turn();
+    assert.equal(opened[0]?.end, 'closed');
+  });
 });

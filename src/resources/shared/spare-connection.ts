@@ -1,5 +1,6 @@
 import type { Timer, Timers } from '../../io/io.ts';
 import { runOutsideTransactions } from '../../transactions/ambient-transaction.ts';
+import { unlessAborted } from '../../transactions/unless-aborted.ts';
 import { within } from './deadline.ts';
 import type { PoolConnection } from './pool-connection.ts';
 
@@ -7,13 +8,16 @@ import type { PoolConnection } from './pool-connection.ts';
  * A connection outside of the pool, for recovery and for the second look at silent sessions (R6): opened when it is needed,
  * used by one request at a time, closed after `idleMsMax` without any.
  *
- * A request that fails by the connection, or is not done in its time, cuts it; the next request opens another.
+ * A request that fails by the connection, or is not done in its time, cuts it; the next request opens another. When none
+ * can be had, those that wait behind it are refused too: they would only find out the same, one after the other.
  */
 export class SpareConnection<C extends PoolConnection> {
   readonly #options: SpareConnectionOptions<C>;
   #connection: C | undefined;
   #expiry: Timer | undefined;
   #tail: Promise<unknown> = Promise.resolve();
+  /** Aborted with the reason why those who wait by then are refused. */
+  #refusing = new AbortController();
 
   constructor(options: SpareConnectionOptions<C>) {
     this.#options = options;
@@ -25,7 +29,8 @@ export class SpareConnection<C extends PoolConnection> {
    * @throws what `open` or `request` threw; `tooLate` when the time was up
    */
   use<Result>(request: SpareRequest<C, Result>): Promise<Result> {
-    const turn = this.#tail.then(() => this.#run(request));
+    const { signal } = this.#refusing;
+    const turn = this.#tail.then(() => this.#run(request, signal));
     // Whoever comes next goes on whatever became of this one; its own caller hears of it.
     this.#tail = turn.catch(() => undefined);
     return turn;
@@ -44,16 +49,33 @@ export class SpareConnection<C extends PoolConnection> {
     await this.#drop()?.close();
   }
 
-  async #run<Result>({ what, timeoutMs, run }: SpareRequest<C, Result>): Promise<Result> {
+  /** Ends the connection; who uses it or waits for it is refused at once. */
+  cut(): void {
+    this.#refuseWaiting(this.#options.tooLate('what was asked last', 0));
+    this.#drop()?.destroy();
+  }
+
+  #refuseWaiting(reason: unknown): void {
+    this.#refusing.abort(reason);
+    this.#refusing = new AbortController();
+  }
+
+  async #run<Result>({ what, timeoutMs, run }: SpareRequest<C, Result>, signal: AbortSignal): Promise<Result> {
     const { timers, tooLate, breaksConnection } = this.#options;
-    const turn = { isOver: false };
+    signal.throwIfAborted();
+    const turn = { isOver: false, hasConnection: false };
     const work = async (): Promise<Result> => run(await this.#open(turn));
     this.#expiry?.cancel();
     try {
-      return await within(work(), { timers, timeoutMs, tooLate: () => tooLate(what, timeoutMs) });
+      return await within(unlessAborted(work(), signal), {
+        timers,
+        timeoutMs,
+        tooLate: () => tooLate(what, timeoutMs),
+      });
     } catch (error) {
       turn.isOver = true;
       if (breaksConnection(error)) this.#drop()?.destroy();
+      if (!turn.hasConnection) this.#refuseWaiting(error);
       throw error;
     } finally {
       this.#rest();
@@ -61,7 +83,7 @@ export class SpareConnection<C extends PoolConnection> {
   }
 
   /** @throws when the request's time was up before the connection was there; it is closed then */
-  async #open(turn: { readonly isOver: boolean }): Promise<C> {
+  async #open(turn: Turn): Promise<C> {
     let connection = this.#connection;
     if (connection?.isUsable !== true) {
       connection = await runOutsideTransactions(() => this.#options.open());
@@ -71,6 +93,7 @@ export class SpareConnection<C extends PoolConnection> {
       }
       this.#keep(connection);
     }
+    turn.hasConnection = true;
     connection.ref();
     return connection;
   }
@@ -93,6 +116,11 @@ export class SpareConnection<C extends PoolConnection> {
     this.#expiry?.cancel();
     return connection;
   }
+}
+
+interface Turn {
+  readonly isOver: boolean;
+  hasConnection: boolean;
 }
 
 export interface SpareConnectionOptions<C> {

@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { checkedNameOf } from '../message/check-message-type.ts';
 import type { Contract, Handleable, InputOf, Publishable, Sendable } from '../message/contract.ts';
-import { checkOption, checkOptions } from '../message/option-shapes.ts';
+import { checkOption, checkOptions, FUNCTION } from '../message/option-shapes.ts';
 import { InvariantBroken } from '../message/posthorn-error.ts';
+import { countOf } from '../message/wording.ts';
 import type { UserBehavior } from '../pipeline/behavior.ts';
 import type {
   AnyHandler,
@@ -237,6 +238,7 @@ export class Endpoint<Resources extends Resource = never> implements AsyncDispos
   async transaction<Result>(
     action: (transaction: TransactionContext<Resources>) => Result | Promise<Result>,
   ): Promise<Result> {
+    checkOption('action', action, FUNCTION);
     if (this.#attachment !== undefined && this.#attachment.transport === undefined) {
       throw new TransactionNeedsQueueManager(this.name);
     }
@@ -346,7 +348,7 @@ export class Endpoint<Resources extends Resource = never> implements AsyncDispos
   async #purge(purge: () => Promise<number>): Promise<void> {
     const purgedCount = await purge();
     if (purgedCount > 0)
-      this.#options.logger.warn(`Endpoint '${this.name}' purged ${purgedCount} messages at its start.`);
+      this.#options.logger.warn(`Endpoint '${this.name}' purged ${countOf(purgedCount, 'message')} at its start.`);
   }
 
   async #stop(timeoutMs: number): Promise<void> {

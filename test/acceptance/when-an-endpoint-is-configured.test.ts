@@ -152,6 +152,10 @@ describe('when an endpoint is configured', () => {
     ];
     for (const [call, message] of wrong) assert.throws(call, { code: 'INVALID_OPTION', message });
     assert.throws(() => sales.handle(5 as never, () => undefined), { code: 'INVALID_MESSAGE_TYPE' });
+    await assert.rejects(sales.transaction(undefined as never), {
+      code: 'INVALID_OPTION',
+      message: /'action' is undef/,
+    });
     await assert.rejects(sales.stop({ timeout: 5 } as never), { code: 'INVALID_OPTION', message: /'timeoutMs'/ });
     await assert.rejects(sales.stop({ timeoutMs: '5' } as never), { code: 'INVALID_OPTION', message: /is '5'/ });
     assert.equal(sales.state, 'created');

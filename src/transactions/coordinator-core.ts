@@ -83,6 +83,12 @@ export class CoordinatorCore {
     return known?.manager === manager ? known : undefined;
   }
 
+  /** True while something in doubt in that database is told by its marker row alone. */
+  needsMarkers(resource: string): boolean {
+    for (const row of this.records.abortRows.values()) if (row.resource === resource) return true;
+    return this.pending.all().some((pending) => pending.state.current === 'inDoubt' && pending.uses(resource));
+  }
+
   /** Resolves after `delayMs`, or when `signal` is aborted. */
   pause(delayMs: number, signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -57,6 +57,8 @@ export class Coordinator implements TransactionCoordinator {
         overdue: () => this.#epochs.overdue(),
         fenceOf: (resource) => this.#records.fences.get(resource),
         fence: (resource, found) => this.#fence(resource, found),
+        needsMarkers: (resource) => this.#core.needsMarkers(resource),
+        fenceForMarkers: (resource) => this.#fenceForMarkers(resource),
         wasOurs: (found) => this.#epochs.wasOurs(found),
         changed: () => this.#uses.changed(),
         givenUp: core.givenUp,
@@ -164,10 +166,27 @@ export class Coordinator implements TransactionCoordinator {
     );
   }
 
+  async #fenceForMarkers(resource: string): Promise<void> {
+    const { witness } = this.#epochs;
+    const { io, logger } = this.#core;
+    await this.#records.writeFence({
+      resource,
+      sinceMs: io.clock.wallNowMs(),
+      isMarkerTableGone: true,
+      found: { generation: witness.generation, epoch: witness.epoch, opening: witness.opening },
+      wanted: { generation: witness.generation, epoch: witness.epoch },
+      sequenceMax: 0,
+    });
+    logger.error(
+      `Database '${resource}' is fenced: its table posthorn_marker is gone, while transactions are in doubt there. Nothing is concluded from that: 'posthorn transactions list' says what can be done.`,
+      { resource },
+    );
+  }
+
   /** An operator accepts this store for a fenced database. Databases that are ours still follow, now or when they are reached. */
   async #accept(resource: UsedResource): Promise<void> {
     const fence = this.#records.fences.get(resource.name);
-    if (fence !== undefined) await this.#epochs.accept(fence.found.epoch);
+    if (fence !== undefined && fence.isMarkerTableGone !== true) await this.#epochs.accept(fence.found.epoch);
     await resource.accept(() => this.#records.deleteFence(resource.name));
     for (const other of this.#core.resources.values()) if (other !== resource) this.#recovery.lookAt(other);
     this.#recovery.unitDue();

@@ -62,10 +62,15 @@ export class ResourceUnfit extends PosthornError {
 export class ResourceTablesMissing extends PosthornError {
   readonly code = 'RESOURCE_TABLES_MISSING';
 
-  constructor(resource: string, sql: string, options?: ErrorOptions) {
+  /** @param sql - what makes them; undefined: they were there, and endpoints that start would make them */
+  constructor(resource: string, sql: string | undefined, options?: ErrorOptions) {
     super(
-      `Posthorn's tables are missing in database '${resource}', and they could not be made.`,
-      `Have somebody who may run this there:\n${sql}`,
+      sql === undefined
+        ? `Posthorn's tables were there in database '${resource}', and are gone: somebody has dropped them.`
+        : `Posthorn's tables are missing in database '${resource}', and they could not be made.`,
+      sql === undefined
+        ? 'Start its endpoints again: that makes them anew, or says what is in doubt there.'
+        : `Have somebody who may run this there:\n${sql}`,
       options,
     );
   }

@@ -224,6 +224,8 @@ export type WitnessAnswer = { readonly kind: 'raised' } | { readonly kind: 'refu
 export interface ResourceSetup {
   /** The statements that make the marker table and the witness table; for people, and for `createTables`. */
   readonly sql: string;
+  /** Whether the marker table is there. */
+  hasMarkerTable(): Promise<boolean>;
   /** Makes the tables where they are missing. @throws {PosthornError} RESOURCE_TABLES_MISSING with the SQL, when the rights do not suffice */
   createTables(): Promise<void>;
   /** What the server is and can do. */

@@ -5,7 +5,13 @@ import type { ResourceView, TransactionViewState } from './transaction-view.ts';
 
 /* What is said of transactions to people, in errors, logs and views: one place, so that all say the same. */
 
-export function fenceWords({ found, wanted }: FenceRecord): string {
+export function fenceWords({ found, wanted, isMarkerTableGone }: FenceRecord): string {
+  if (isMarkerTableGone === true) {
+    return 'its table posthorn_marker is gone, and with it what would tell which of the transactions in doubt have committed';
+  }
+  if (found.generation === wanted.generation && found.epoch === wanted.epoch) {
+    return `another opening of this store has written epoch ${found.epoch} there, which this one wanted to write, so this store went back in time (a restored backup) or is a copy`;
+  }
   const other =
     found.generation === wanted.generation
       ? `epoch ${found.epoch} stands there and this store wanted to write ${wanted.epoch}`
@@ -156,6 +162,9 @@ export function resourceSentence(
     case 'unfit':
       return trouble === undefined ? 'It cannot take part in transactions.' : withStop(trouble.message);
     case 'fenced':
+      if (fence?.isMarkerTableGone === true) {
+        return `${capital(fenceWords(fence))}. Endpoints that use it receive nothing. See in the database which of them have taken effect there, and say so of each: 'posthorn transactions commit ID'. Then 'posthorn transactions forget ${name}' makes the table anew; the others are rolled back and handled again.`;
+      }
       return `${fence === undefined ? 'Its witness is another one' : capital(fenceWords(fence))}. What waits here may have been handled already, so endpoints that use it receive nothing until an operator accepts this store ('posthorn transactions forget ${name}').`;
     case 'absent':
       return 'Unsettled transactions name it, and no endpoint that lists it is running: start one, and they are settled.';

@@ -59,10 +59,15 @@ export interface AbortRowRecord {
   readonly sinceMs: number;
 }
 
-/** A resource whose witness says that our store went back in time or was copied: `fence/RESOURCE`, until an operator accepts. */
+/**
+ * A resource whose witness says that our store went back in time or was copied, or whose marker table is gone with what it
+ * would prove: `fence/RESOURCE`, until an operator accepts.
+ */
 export interface FenceRecord {
   readonly resource: string;
   readonly sinceMs: number;
+  /** The marker table is gone while transactions are in doubt: its emptiness would say that none of them committed. */
+  readonly isMarkerTableGone?: boolean;
   /** What stands in the database, and what we wanted to write there. */
   readonly found: { readonly generation: string; readonly epoch: number; readonly opening: string };
   readonly wanted: { readonly generation: string; readonly epoch: number };

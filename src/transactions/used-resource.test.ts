@@ -158,3 +158,58 @@ describe('how long a branch has been prepared', () => {
     assert.equal(preparedForMs({ ...seen, branch: { ...branch, ageMs: undefined } }, 6_000), 5_000);
   });
 });
+
+describe('a database whose marker table is gone', () => {
+  /** A commit is in doubt, its process dead, and the table dropped with the row that would tell of it. */
+  async function dropped() {
+    const { orders, story } = await setupDatabases(1);
+    await story.put('m1', 'm2');
+    orders.fail('commitWithMarker', 'lostAfter');
+    orders.isSilentTo = (request) => request === 'fence';
+    const { transaction } = await story.handle();
+    await story.machine.advance(10);
+    story.kill();
+    orders.isSilentTo = () => false;
+    orders.markers.clear();
+    orders.isMarkerTableGone = true;
+    await story.open();
+    await story.machine.advance(60_000);
+    return { orders, story, transaction };
+  }
+
+  test('is fenced while a transaction is in doubt there: that its row is not there proves nothing', async () => {
+    const { orders, story, transaction } = await dropped();
+    await using _ = story;
+    const [resource] = await story.resourceViews();
+    assert.equal(resource?.state, 'fenced');
+    assert.equal(resource?.mayBeHandledUpTo, undefined);
+    assert.match(resource?.sentence ?? '', /^Its table posthorn_marker is gone.*transactions commit ID.*forget orders/);
+    assert.ok(story.warnings.some((text) => text.startsWith("Database 'orders' is fenced: its table posthorn_marker")));
+    assert.equal((await story.view())[0]?.id, transaction.id);
+    assert.deepEqual([...orders.markers], [], 'no fence was written');
+    await story.restart();
+    assert.equal(story.use.fenced.length, 1, 'also after a restart');
+  });
+
+  test('is used again when an operator has told what committed, and has accepted it', async () => {
+    const { orders, story, transaction } = await dropped();
+    await using _ = story;
+    await story.coordinator.act({ ...WISH, action: 'commit', id: transaction.id });
+    await story.coordinator.act({ ...WISH, action: 'forget', id: 'orders' });
+    assert.equal(orders.isMarkerTableGone, false);
+    assert.deepEqual(story.use.fenced, []);
+    assert.equal(await (await story.handle()).done, undefined);
+    assert.deepEqual(orders.rows, ['m1', 'm2']);
+    await story.machine.advance(10);
+    assert.deepEqual(await story.waiting('out'), ['m1', 'm2']);
+  });
+
+  test('is made anew without a word where nothing is in doubt', async () => {
+    const { orders, story } = await setupDatabases(1);
+    await using _ = story;
+    orders.isMarkerTableGone = true;
+    await story.restart();
+    assert.deepEqual(story.use.fenced, []);
+    assert.equal(orders.isMarkerTableGone, false);
+  });
+});

@@ -27,6 +27,7 @@ import { unlessAborted } from './unless-aborted.ts';
  * Invariants
  * - No branch begins before the witness of this opening stands in the database.
  * - `fenced` is durable before anybody hears of it, and ends by an operator alone.
+ * - A marker table is never made while transactions are in doubt there: an empty one would say that none has committed.
  */
 export class UsedResource {
   readonly name: string;
@@ -123,8 +124,9 @@ export class UsedResource {
     if (found === undefined || !isOfThisOpening(found, wanted)) await this.#raise(wanted);
   }
 
-  /** An operator accepts this store as it is. The fence goes after the witness: a crash between leaves it fenced. */
+  /** An operator accepts things as they are. The fence goes last: a crash before leaves it fenced. */
   async accept(deleteFence: () => Promise<void>): Promise<void> {
+    await this.#unlessGivenUp(this.manager.setup.createTables());
     await this.recovery.witness.replace(this.#owner.witness());
     await deleteFence();
     this.#become('unproven');
@@ -149,6 +151,7 @@ export class UsedResource {
       const { setup } = this.manager;
       this.inspection = await this.#unlessGivenUp(setup.inspect());
       this.#requireFitness(this.inspection);
+      await this.#requireMarkers();
       await this.#unlessGivenUp(setup.createTables());
       await this.#raise(this.#owner.witness());
     } catch (error) {
@@ -165,6 +168,14 @@ export class UsedResource {
     this.noteContact(undefined);
     this.#become('ready');
     failpoint('recovery.after-witness');
+  }
+
+  async #requireMarkers(): Promise<void> {
+    const { setup } = this.manager;
+    if (!this.#owner.needsMarkers(this.name) || (await this.#unlessGivenUp(setup.hasMarkerTable()))) return;
+    await this.#owner.fenceForMarkers(this.name);
+    this.#become('fenced');
+    throw this.#fenced();
   }
 
   #unlessGivenUp<Answer>(answer: Promise<Answer>): Promise<Answer> {
@@ -260,6 +271,10 @@ export interface ResourceOwner {
   fenceOf(resource: string): FenceRecord | undefined;
   /** Makes it durable that nothing may be presumed there. */
   fence(resource: string, found: Witness): Promise<void>;
+  /** True while something in doubt there is told by its marker row alone. */
+  needsMarkers(resource: string): boolean;
+  /** Makes it durable that the marker table is gone, and that nothing may be presumed there. */
+  fenceForMarkers(resource: string): Promise<void>;
   /** True for the witness that we wrote before an operator accepted this store: it only missed the change. */
   wasOurs(found: Witness): boolean;
   changed(): void;

@@ -83,7 +83,7 @@ export class Views {
       sinceMs,
       sentence: resourceSentence(name, state, { trouble, fence }),
       oldestPreparedMs: ages.length === 0 ? undefined : Math.max(...ages),
-      mayBeHandledUpTo: fence?.sequenceMax,
+      mayBeHandledUpTo: fence?.isMarkerTableGone === true ? undefined : fence?.sequenceMax,
       endpoints: [...new Set([...resource.uses].map(({ endpoint }) => endpoint))].sort(),
     };
   }
@@ -113,7 +113,7 @@ export class Views {
       sinceMs: fence?.sinceMs,
       sentence: resourceSentence(name, state, { trouble: undefined, fence }),
       oldestPreparedMs: undefined,
-      mayBeHandledUpTo: fence?.sequenceMax,
+      mayBeHandledUpTo: fence?.isMarkerTableGone === true ? undefined : fence?.sequenceMax,
       endpoints: [],
     };
   }

@@ -58,6 +58,15 @@ describe('posthorn doctor on PostgreSQL', () => {
     assert.equal(findings.find(({ step: each }) => each === 'prepare and commit')?.outcome, 'skipped');
   });
 
+  test("finds that one of Posthorn's tables was dropped", async (t) => {
+    const { admin, examine } = (await setup(t)) ?? {};
+    if (admin === undefined || examine === undefined) return;
+    await admin.query('create table posthorn_witness (queue_manager text)');
+    const finding = (await examine()).find(({ step }) => step === "Posthorn's tables");
+    assert.equal(finding?.outcome, 'failed');
+    assert.match(finding?.text ?? '', /somebody has dropped it/);
+  });
+
   test('finds a database that is not there', async (t) => {
     const { examine, url } = (await setup(t)) ?? {};
     if (examine === undefined || url === undefined) return;

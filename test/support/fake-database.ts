@@ -70,7 +70,11 @@ export class FakeResource implements ResourceManager {
 
   readonly setup = {
     sql: 'create table …',
-    createTables: () => this.#ask('createTables', () => undefined),
+    hasMarkerTable: () => this.#ask('inspect', () => !this.server.isMarkerTableGone),
+    createTables: () =>
+      this.#ask('createTables', () => {
+        this.server.isMarkerTableGone = false;
+      }),
     inspect: () => this.#ask('inspect', () => this.server.inspection),
     examine: async () => undefined,
   };

@@ -36,6 +36,7 @@ export class FakeServer {
     preparedMax: undefined,
   };
   isDown = false;
+  isMarkerTableGone = false;
   /** Requests that it takes and never answers; all of them: a server whose processes are stopped. */
   isSilentTo: (request: RequestName) => boolean = () => false;
   /** Called before each request of a living process: a test may kill the process in it. */

@@ -1,6 +1,7 @@
 import type { Io } from '../../io/io.ts';
 import type { ExamineRequest, ResourceInspection, ResourceManager } from '../../transactions/resource-manager.ts';
 import { type Examination, failed, ok, type StepResult, warning } from '../shared/examination.ts';
+import { oneTableGone } from '../shared/one-table-gone.ts';
 import { MARKER_TABLE, WITNESS_TABLE } from '../shared/table-names.ts';
 import { inspectServer } from './inspect-server.ts';
 import type { MysqlConnection } from './mysql-connection.ts';
@@ -78,6 +79,7 @@ async function examineConnections({ connection, request }: ExaminedServer): Prom
 async function examineOwnTables({ connection, settings }: ExaminedServer): Promise<StepResult> {
   const found = await readTableEngines(connection, [MARKER_TABLE, WITNESS_TABLE]);
   if (found.length === 2) return ok('they are there');
+  if (found.length === 1) return oneTableGone();
   const mend = `Have somebody who may run this there:\n${TABLES_SQL}`;
   if (settings.tables === 'expect') return failed('they are missing', mend);
   return ok('they are not there yet, and are made at the first start');

@@ -11,7 +11,7 @@ import { inspectServer } from './inspect-server.ts';
 import type { MysqlConnection } from './mysql-connection.ts';
 import { examineDatabase } from './mysql-examination.ts';
 import type { MysqlSettings } from './mysql-options.ts';
-import { createTables, TABLES_SQL } from './mysql-tables.ts';
+import { createTables, hasMarkerTable, TABLES_SQL } from './mysql-tables.ts';
 
 /** What is to be there before the first branch, on a connection of its own. */
 export class MysqlSetup implements ResourceSetup {
@@ -25,6 +25,10 @@ export class MysqlSetup implements ResourceSetup {
   createTables(): Promise<void> {
     const { name, tables } = this.#parts.settings;
     return this.#use('create tables', (connection) => createTables(connection, { resource: name, tables }));
+  }
+
+  hasMarkerTable(): Promise<boolean> {
+    return this.#use('is the marker table there', hasMarkerTable);
   }
 
   inspect(): Promise<ResourceInspection> {

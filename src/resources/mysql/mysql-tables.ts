@@ -44,6 +44,10 @@ export async function createTables(connection: MysqlConnection, request: TablesR
   }
 }
 
+export async function hasMarkerTable(connection: MysqlConnection): Promise<boolean> {
+  return (await readTableEngines(connection, [MARKER_TABLE])).length === 1;
+}
+
 export interface TablesRequest {
   readonly resource: string;
   readonly tables: 'create' | 'expect';

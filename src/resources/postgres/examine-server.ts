@@ -1,6 +1,7 @@
 import { nodeIo } from '../../io/node-io.ts';
 import type { ExamineRequest } from '../../transactions/resource-manager.ts';
 import { type Examination, failed, ok, type StepResult, warning } from '../shared/examination.ts';
+import { oneTableGone } from '../shared/one-table-gone.ts';
 import { inspectPostgres } from './inspect-postgres.ts';
 import type { PostgresConnection } from './postgres-connection.ts';
 import { TABLES_SQL } from './postgres-tables.ts';
@@ -26,6 +27,7 @@ export async function examineServer(
     const { markerObstacle } = inspection;
     if (markerObstacle !== undefined) return failed(markerObstacle.what, markerObstacle.mend);
     if (facts?.has_tables === true) return ok('they are there, and this login may use them');
+    if (facts?.has_one_table === true) return oneTableGone();
     if (facts?.may_create === true) return ok('they are not there yet, and are made at the first start');
     const mend = `Have somebody who may run this there:\n${TABLES_SQL}`;
     return failed('they are missing, and this login may not make them', mend);
@@ -39,6 +41,7 @@ export async function examineServer(
 interface ServerRow {
   readonly prepared_count: number;
   readonly has_tables: boolean;
+  readonly has_one_table: boolean;
   readonly may_create: boolean;
   readonly fsync: string;
   readonly full_page_writes: string;
@@ -48,6 +51,8 @@ const SERVER = `
   select (select count(*)::int from pg_catalog.pg_prepared_xacts) as prepared_count,
          pg_catalog.to_regclass('posthorn_marker') is not null
            and pg_catalog.to_regclass('posthorn_witness') is not null as has_tables,
+         (pg_catalog.to_regclass('posthorn_marker') is null)
+           <> (pg_catalog.to_regclass('posthorn_witness') is null) as has_one_table,
          coalesce(pg_catalog.has_schema_privilege(pg_catalog.current_schema(), 'create'), false) as may_create,
          pg_catalog.current_setting('fsync') as fsync,
          pg_catalog.current_setting('full_page_writes') as full_page_writes`;

@@ -1,6 +1,7 @@
 import { ResourceTablesMissing } from '../../transactions/errors.ts';
 import type { ExamineRequest, ResourceInspection, ResourceSetup } from '../../transactions/resource-manager.ts';
 import type { SpareConnection } from '../shared/spare-connection.ts';
+import { MARKER_TABLE } from '../shared/table-names.ts';
 import { sqlState } from './answers.ts';
 import { examinePostgres } from './examine-postgres.ts';
 import { inspectPostgres } from './inspect-postgres.ts';
@@ -31,6 +32,19 @@ export class PostgresSetup implements ResourceSetup {
           if (this.#settings.tables === 'expect') throw new ResourceTablesMissing(this.#settings.name, TABLES_SQL);
           await this.#create(connection, attempt);
         }
+      },
+    });
+  }
+
+  hasMarkerTable(): Promise<boolean> {
+    return this.#spare.use({
+      what: 'is the marker table there',
+      timeoutMs: SETUP_MS,
+      run: async (connection) => {
+        const [row] = await connection.rows<{ readonly there: boolean }>(
+          `select to_regclass('${MARKER_TABLE}') is not null as there`,
+        );
+        return row?.there === true;
       },
     });
   }

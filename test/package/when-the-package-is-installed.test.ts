@@ -135,7 +135,8 @@ describe('when the package is installed in an empty project', () => {
     ]) {
       assert.ok(installed.files.includes(needed), `${needed} is not published`);
     }
-    assert.ok(installed.unpackedBytes < 2_500_000, `${installed.unpackedBytes} bytes`);
+    // With all documents, and a declaration file for each of JavaScript.
+    assert.ok(installed.unpackedBytes < 3_000_000, `${installed.unpackedBytes} bytes`);
   });
 
   test('every link of its documents leads to a file or folder of the package', () => {

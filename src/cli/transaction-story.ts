@@ -52,7 +52,7 @@ export function formatResourceStory(terminal: Terminal, seen: ResourceSeen, nowM
   const table = formatTable(
     terminal,
     MESSAGE_COLUMNS,
-    first.map(({ queue, id }) => [queue, id]),
+    first.map(({ queue, id, kind }) => [queue, id, kind === 'delayed' ? '--delayed' : '']),
   );
   const total = mayBeHandled?.queues.reduce((sum, { messages }) => sum + messages, 0) ?? 0;
   const rest = total > first.length ? [`… and ${countOf(total - first.length, 'more', 'more')}`] : [];
@@ -63,11 +63,11 @@ function fencedFacts({ resource, mayBeHandled }: ResourceSeen): [string, string]
   if (resource.state !== 'fenced') return [];
   return [
     ...(mayBeHandled === undefined ? [] : [['Messages', describeMayBeHandled(mayBeHandled)] as [string, string]]),
-    ['What to do', afterFence(resource.name)],
+    ['What to do', afterFence(resource.name, mayBeHandled)],
   ];
 }
 
-const MESSAGE_COLUMNS: readonly Column[] = [{ title: 'QUEUE', share: 1 }, { title: 'MESSAGE' }];
+const MESSAGE_COLUMNS: readonly Column[] = [{ title: 'QUEUE', share: 1 }, { title: 'MESSAGE' }, { title: '' }];
 
 function factsOf(transaction: TransactionView): readonly Fact[] {
   const { id, state, sentence, endpoint, messageId, messageType, ageMs } = transaction;

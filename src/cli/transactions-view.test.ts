@@ -32,7 +32,10 @@ const HANDLED = {
     { queue: 'sales', messages: 150 },
     { queue: 'billing', messages: 3 },
   ],
-  first: [{ queue: 'sales', id: 'order-1' }],
+  first: [
+    { queue: 'sales', id: 'order-1', kind: 'queue' as const },
+    { queue: 'sales', id: 'order-2', kind: 'delayed' as const },
+  ],
   isComplete: true,
 };
 
@@ -74,17 +77,25 @@ describe('the list of transactions', () => {
     assert.deepEqual(lines.slice(0, 4), [
       'orders: FENCED since 2026-03-01 11:15:00 UTC (45m); postgres, shop on db1:5432 as app',
       `    ${FENCED.sentence}`,
-      "    153 waiting messages may have been handled already: 150 in 'sales', 3 in 'billing'.",
+      "    153 messages may have been handled already: 150 in 'sales', 3 in 'billing'.",
       '    Receiving nothing meanwhile: sales, billing.',
     ]);
-    assert.match(lines[4] ?? '', /posthorn transactions forget orders --reason TEXT$/);
-    assert.deepEqual(lines.slice(5), [
+    assert.equal(lines[4], '    Which they are: posthorn transactions show orders.');
+    assert.match(lines[5] ?? '', /queues create handled-before.* posthorn transactions forget orders --reason TEXT$/);
+    assert.deepEqual(lines.slice(6), [
       '',
       'stock: unavailable since 2026-03-01 11:59:30 UTC (30s); postgres, shop on db1:5432 as app',
       '    It cannot be reached.',
       '',
       'No transaction is open or waits for a database.',
     ]);
+  });
+
+  test('names no messages of a fenced database where none was found, and is not sure that there are none', () => {
+    const mayBeHandled = { queues: [], first: [], isComplete: true };
+    const text = linesOf({ resources: [{ resource: FENCED, mayBeHandled }], transactions: [] }, undefined).join('\n');
+    assert.match(text, /No message was found that may have been handled already: .*not known here/);
+    assert.doesNotMatch(text, /Which they are|posthorn move/);
   });
 
   test('lists foreign branches as what they are', () => {
@@ -175,11 +186,11 @@ describe('the story of a transaction', () => {
     const text = formatResourceStory(terminalOf(undefined), { resource: FENCED, mayBeHandled: HANDLED }, NOW_MS);
     assert.match(text, /^Since +2026-03-01 11:15:00 UTC, 45m$/m);
     assert.match(text, /^What to do +Take those that were handled out: .* posthorn transactions forget orders /m);
-    assert.match(text, /\nQUEUE +MESSAGE\nsales +order-1\n… and 152 more$/);
+    assert.match(text, /\nQUEUE +MESSAGE *\nsales +order-1 *\nsales +order-2 +--delayed\n… and 151 more$/);
     const unknown = { ...HANDLED, isComplete: false };
     assert.match(
       formatResourceStory(terminalOf(undefined), { resource: FENCED, mayBeHandled: unknown }, NOW_MS),
-      /At least 153 waiting messages/,
+      /At least 153 messages/,
     );
     assert.equal(resourceJson({ resource: FENCED, mayBeHandled: HANDLED }).since, '2026-03-01T11:15:00.000Z');
   });

@@ -1,6 +1,6 @@
 import type { BranchView, ResourceView, TransactionView } from '../transactions/transaction-view.ts';
 import { formatAge, formatCount, readableTime } from './format.ts';
-import { describeMayBeHandled, type MayBeHandled } from './may-be-handled.ts';
+import { describeMayBeHandled, HANDLED_BEFORE, type MayBeHandled } from './may-be-handled.ts';
 import { type Column, formatTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
 import {
@@ -61,12 +61,20 @@ function fencedSentences(
   return [
     ...(mayBeHandled === undefined ? [] : [describeMayBeHandled(mayBeHandled)]),
     ...(endpoints.length === 0 ? [] : [`Receiving nothing meanwhile: ${endpoints.join(', ')}.`]),
-    `Which they are: posthorn transactions show ${name}. ${afterFence(name)}`,
+    ...(hasSome(mayBeHandled) ? [`Which they are: posthorn transactions show ${name}.`] : []),
+    afterFence(name, mayBeHandled),
   ];
 }
 
-export function afterFence(name: string): string {
-  return `Take those that were handled out: posthorn move QUEUE ELSEWHERE --id ID. Then: posthorn transactions forget ${name} --reason TEXT`;
+/** Every command works as it stands, once its capitals are filled in. */
+export function afterFence(name: string, mayBeHandled: MayBeHandled | undefined): string {
+  const forget = `posthorn transactions forget ${name} --reason TEXT`;
+  if (!hasSome(mayBeHandled)) return `When everything is sorted out: ${forget}`;
+  return `Take those that were handled out: posthorn queues create ${HANDLED_BEFORE}, and for each posthorn move QUEUE ${HANDLED_BEFORE} --id ID, with --delayed for one that is delayed. Then: ${forget}`;
+}
+
+function hasSome(mayBeHandled: MayBeHandled | undefined): boolean {
+  return mayBeHandled !== undefined && (mayBeHandled.queues.length > 0 || !mayBeHandled.isComplete);
 }
 
 function tableOf(terminal: Terminal, transactions: readonly TransactionView[]): readonly string[] {

@@ -14,9 +14,11 @@ export interface QueueWork {
   /** The result in words and in JSON. */
   done(count: number): string;
   result(count: number): object;
+  /** What is said, with exit code 1, when nothing was there to work on; undefined: that is no failure. */
+  readonly nothing?: string | undefined;
 }
 
-/** Does the work; exit code 1 when messages that a receiver holds had to stay, or when the person interrupted it. */
+/** Does the work; exit code 1 when messages that a receiver holds had to stay, when the person interrupted it, and as `nothing` says. */
 export async function workThrough(
   context: VerbContext,
   operations: Operations,
@@ -42,13 +44,14 @@ export async function workThrough(
     progress.end();
     interruption.stopListening();
   }
+  const isInVain = work.nothing !== undefined && count + locked === 0 && !interruption.happened;
   if (options.json === true) {
     printJson(terminal, { ...work.result(count), locked, isComplete: !interruption.happened });
   } else {
-    terminal.print(work.done(count));
+    terminal.print(isInVain ? (work.nothing ?? '') : work.done(count));
     if (locked > 0)
       terminal.print(`${countOf(locked, 'message')} stayed: a receiver holds ${locked === 1 ? 'it' : 'them'}.`);
     if (interruption.happened) terminal.print('Interrupted; the rest was not touched.');
   }
-  return locked > 0 || interruption.happened ? 1 : 0;
+  return locked > 0 || interruption.happened || isInVain ? 1 : 0;
 }

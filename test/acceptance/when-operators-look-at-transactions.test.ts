@@ -68,9 +68,9 @@ describe('when operators look at transactions', { concurrency: 2 }, () => {
     const list = await machine.posthorn('transactions', 'list');
     assert.equal(list.exitCode, 1, 'nothing is handled until somebody decides');
     assert.match(list.stdout, /^orders: FENCED since 1970-01-01 .*\n {4}Epoch 9 stands there/);
-    assert.match(list.stdout, /60 waiting messages may have been handled already: 60 in 'sales'\./);
+    assert.match(list.stdout, /60 messages may have been handled already: 60 in 'sales'\./);
     const show = await machine.posthorn('transactions', 'show', 'orders');
-    assert.equal(show.stdout.match(/^sales +sales-\d+$/gm)?.length, 50);
+    assert.equal(show.stdout.match(/^sales +sales-\d+ *$/gm)?.length, 50);
     assert.match(show.stdout, /… and 10 more/);
     await machine.posthorn('queues', 'create', 'handled-already');
     await machine.posthorn('move', 'sales', 'handled-already', '--id', 'sales-0', '--id', 'sales-1');
@@ -83,6 +83,25 @@ describe('when operators look at transactions', { concurrency: 2 }, () => {
       [['forget', 'orders', 'compared']],
     );
     assert.equal((await machine.posthorn('transactions', 'list')).exitCode, 0);
+  });
+
+  test('messages that failed and would go back, and delayed ones, may have been handled already too', async () => {
+    await using machine = await OperatedMachine.start();
+    await machine.send('error', 1, { [Header.failedQueue]: 'sales' });
+    await machine.send('error', 1, { [Header.failedQueue]: 'billing' });
+    const mayBeHandledUpTo = machine.manager.highestSequence();
+    machine.fake.resources = [resourceView('orders', { state: 'fenced', mayBeHandledUpTo, endpoints: ['sales'] })];
+    const list = await machine.posthorn('transactions', 'list');
+    assert.match(list.stdout, /1 message may have been handled already: 1 in 'error'\./);
+  });
+
+  test('moving by an id that is not there fails, and says where else to look', async () => {
+    await using machine = await OperatedMachine.start();
+    await machine.send('sales', 1);
+    await machine.posthorn('queues', 'create', 'handled-before');
+    const moved = await machine.posthorn('move', 'sales', 'handled-before', '--id', 'nobody');
+    assert.equal(moved.exitCode, 1);
+    assert.match(moved.stdout, /^Nothing was moved: no message 'nobody' waits in 'sales'; with --delayed/);
   });
 
   test('an action says what it would do and with which SQL, and without a terminal wants --yes and a reason', async () => {
@@ -191,7 +210,7 @@ describe('when operators look at transactions', { concurrency: 2 }, () => {
     const list = await posthorn(['transactions', 'list', '--directory', directory.path]);
     assert.equal(list.exitCode, 1);
     assert.match(list.stdout, /^orders: FENCED since 1970-01-01/m);
-    assert.match(list.stdout, /2 waiting messages may have been handled already: 2 in 'sales'\./);
+    assert.match(list.stdout, /2 messages may have been handled already: 2 in 'sales'\./);
     const refused = await posthorn([
       ...['transactions', 'forget', 'orders', '--reason', 'compared', '--yes'],
       ...['--directory', directory.path],

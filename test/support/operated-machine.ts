@@ -37,9 +37,9 @@ export class OperatedMachine implements AsyncDisposable {
     return posthorn([...given, '--directory', this.path]);
   }
 
-  async send(queue: string, count: number): Promise<void> {
+  async send(queue: string, count: number, more: Readonly<Record<string, string>> = {}): Promise<void> {
     for (let index = 0; index < count; index++) {
-      const headers = headersOf({ [Header.messageId]: `${queue}-${index}` });
+      const headers = headersOf({ [Header.messageId]: `${queue}-${index}`, ...more });
       await this.manager.send([{ destination: { queue }, headers, body: new Uint8Array(1), priority: index % 8 }]);
     }
   }

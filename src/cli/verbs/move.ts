@@ -18,6 +18,18 @@ export function move(context: VerbContext, from: string, to: string, options: Mo
         operations.movePage({ queue: from, to, kind, filter, afterPosition, sequenceMax }),
       done: (count) => `Moved ${countOf(count, 'message')} from '${from}' to '${to}'.`,
       result: (count) => ({ queue: from, to, moved: count }),
+      ...(filter.ids !== undefined && { nothing: nothingOf(from, kind, filter.ids) }),
     });
   });
+}
+
+/** Who names messages means them: that none was there is a failure. */
+function nothingOf(queue: string, kind: 'queue' | 'delayed' | 'journal', ids: readonly string[]): string {
+  const where = { queue: 'waits', delayed: 'is delayed', journal: 'is in the journal' }[kind];
+  const which = ids.length === 1 ? `no message '${ids[0]}'` : 'none of these messages';
+  const other =
+    kind === 'queue'
+      ? 'with --delayed those are looked for that wait for their time'
+      : 'the others are found without that option';
+  return `Nothing was moved: ${which} ${where} in '${queue}'; ${other}.`;
 }

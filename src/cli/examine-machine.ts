@@ -143,7 +143,9 @@ async function examineTransactions(
   let oldestMs: number | undefined;
   for await (const page of transactionPages(operations, {})) {
     for (const resource of page.resources) {
-      if (isResourceAlarming(resource, ALARM_AFTER_MS, io.clock.wallNowMs()))
+      // Whoever asks wants to know of one that is away just now, too.
+      const isAway = resource.state === 'unavailable';
+      if (isAway || isResourceAlarming(resource, ALARM_AFTER_MS, io.clock.wallNowMs()))
         alarming.push(`${resource.name} is ${resource.state}`);
     }
     for (const transaction of page.transactions) {

@@ -129,6 +129,7 @@ const ACTIONS: Readonly<Record<TransactionViewState, readonly OperatorWish['acti
   heuristic: ['forget'],
   fenced: ['commit', 'abort'],
   foreign: [],
+  settled: [],
 };
 
 /** Never wrapped: it is there to be copied. */

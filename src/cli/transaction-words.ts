@@ -16,6 +16,7 @@ export const STATE_WORDS: Readonly<Record<TransactionViewState, string>> = {
   aborting: 'aborting',
   fenced: 'FENCED',
   foreign: 'foreign',
+  settled: 'settled',
 };
 
 export const BRANCH_WORDS: Readonly<Record<BranchView['state'], string>> = {
@@ -100,4 +101,5 @@ const DIRECTIONS: Readonly<Record<TransactionViewState, readonly ('commit' | 'ro
   aborting: ['rollback'],
   fenced: BOTH,
   foreign: BOTH,
+  settled: [],
 };

@@ -6,7 +6,7 @@ import type { ResourceView, TransactionView } from '../transactions/transaction-
  * - a database has another outcome (heuristic), or only a person can decide (fenced): at once;
  * - it is decided, in doubt or being rolled back for longer than `alarmAfterMs`: locks are held, messages wait.
  *
- * One that is being worked on ends by its own timeout, and foreign ones are for their owners.
+ * One that is being worked on ends by its own timeout, foreign ones are for their owners, and settled ones for nobody.
  */
 export function isTransactionAlarming({ state, ageMs }: TransactionView, alarmAfterMs: number): boolean {
   switch (state) {
@@ -20,6 +20,7 @@ export function isTransactionAlarming({ state, ageMs }: TransactionView, alarmAf
     case 'active':
     case 'preparing':
     case 'foreign':
+    case 'settled':
       return false;
     default:
       return state satisfies never;

@@ -37,6 +37,11 @@ export class CoordinatorRecords {
     return this.#reading;
   }
 
+  /** What operators acted on, each once. */
+  touchedIds(): readonly string[] {
+    return [...new Set(this.#actions.map(({ action }) => action.transaction))];
+  }
+
   actionsOn(transaction: string): readonly OperatorActionRecord[] {
     return this.#actions.map(({ action }) => action).filter((action) => action.transaction === transaction);
   }

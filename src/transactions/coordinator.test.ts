@@ -229,4 +229,17 @@ describe('the coordinator', () => {
     await story.machine.advance(10);
     assert.deepEqual([...orders.markers], []);
   });
+
+  test('a database that was away is told of once when it can be used again', async () => {
+    const { orders, story } = await setupDatabases();
+    await using _ = story;
+    orders.isDown = true;
+    await story.machine.advance(70_000);
+    orders.isDown = false;
+    await story.machine.advance(130_000);
+    assert.deepEqual(
+      story.infos.filter((text) => text.includes('can be used again')),
+      ["Database 'orders' can be used again."],
+    );
+  });
 });

@@ -61,6 +61,7 @@ export class Coordinator implements TransactionCoordinator {
         fenceForMarkers: (resource) => this.#fenceForMarkers(resource),
         wasOurs: (found) => this.#epochs.wasOurs(found),
         changed: () => this.#uses.changed(),
+        usableAgain: (resource) => logger.info(`Database '${resource}' can be used again.`, { resource }),
         givenUp: core.givenUp,
       },
       viewOf: (resource) => this.#views.resourceView(resource),
@@ -101,7 +102,7 @@ export class Coordinator implements TransactionCoordinator {
 
   async show({ id }: { readonly id: string }): Promise<TransactionView | undefined> {
     await this.#records.read();
-    return this.#views.find(id);
+    return this.#views.find(id) ?? this.#views.settled(id);
   }
 
   async act(wish: OperatorWish): Promise<TransactionView | undefined> {

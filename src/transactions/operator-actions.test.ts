@@ -22,10 +22,30 @@ describe('what operators do', () => {
     assert.equal(view?.state, 'heuristic');
     assert.match(view?.sentence ?? '', /'stock' has another outcome \(rolled back there: .*'forget'/);
     assert.deepEqual(await story.waiting('out'), []);
-    await assert.rejects(story.coordinator.act({ ...WISH, action: 'abort', id: transaction.id }), /decided/);
+    for (const action of ['commit', 'abort'] as const) {
+      const refused = story.coordinator.act({ ...WISH, action, id: transaction.id });
+      await assert.rejects(refused, /has another outcome.*then use 'forget'/s);
+    }
     await story.coordinator.act({ ...WISH, action: 'forget', id: transaction.id });
     assert.deepEqual(await story.waiting('out'), ['m1']);
     assert.deepEqual(await story.view(), []);
+  });
+
+  test('can be read when the transaction is settled and gone from the list, also after a restart', async () => {
+    const { orders, story } = await setupDatabases();
+    await using _ = story;
+    orders.plant(branchOf(orders, { generation: 'h'.repeat(8) }));
+    await story.machine.advance(61_000);
+    const [view] = await story.view();
+    await story.coordinator.act({ ...WISH, action: 'abort', id: view?.id ?? '' });
+    await story.restart();
+    assert.deepEqual(await story.view(), []);
+    const settled = await story.coordinator.show({ id: view?.id.slice(0, 50) ?? '' });
+    assert.equal(settled?.state, 'settled');
+    assert.deepEqual(
+      settled?.actions.map(({ action, by, reason }) => [action, by, reason]),
+      [['abort', 'ann', 'ticket 4711']],
+    );
   });
 
   test('a retry asks the databases now', async () => {

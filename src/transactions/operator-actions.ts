@@ -159,6 +159,10 @@ export class OperatorActions {
     const [branch] = pending.branches;
     const isFenced = branch !== undefined && this.#core.records.fences.has(branch.resource);
     if (pending.record.state !== 'staged' || pending.state.current !== 'inDoubt' || !isFenced) {
+      if (pending.branches.some(({ heuristic }) => heuristic !== undefined)) {
+        const why = 'it was decided to commit, and a database has another outcome, which nobody can change any more';
+        throw refused(wish, why, `Put the data right by hand, then use 'forget'.`);
+      }
       const why =
         pending.record.state === 'decided'
           ? 'it is decided: commit'

@@ -104,7 +104,7 @@ describe('what is said of transactions', () => {
     assert.match(foundSentence('fenced', facts), /this store knows nothing of.*'commit' or 'abort' it/);
     assert.match(
       foundSentence('aborting', { ...facts, answer: 'held by connection 15' }),
-      /never decided.*rolled back in 'orders'\. held by connection 15\. Locks are held there/,
+      /never decided.*rolled back in 'orders'\. Held by connection 15\. Locks are held there/,
     );
   });
 

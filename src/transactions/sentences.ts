@@ -145,7 +145,7 @@ export function foundSentence(state: TransactionViewState, { resources, owner, a
     case 'fenced':
       return `Prepared ${where} by a life of this queue manager that this store knows nothing of: it is not touched, and holds its locks there. Find out what became of it, then 'commit' or 'abort' it.`;
     default:
-      return `It was never decided, so it is being rolled back ${where}.${answer === undefined ? '' : ` ${withStop(answer)}`} Locks are held there until then.`;
+      return `It was never decided, so it is being rolled back ${where}.${answer === undefined ? '' : ` ${capital(withStop(answer))}`} Locks are held there until then.`;
   }
 }
 

@@ -22,7 +22,8 @@ export interface TransactionPage {
 /**
  * `active`: handlers run · `preparing` · `inDoubt`: one database, its answer was lost or is awaited · `committing`: decided,
  * branches are being told · `heuristic`: a database has another outcome · `aborting`: a prepared branch without a decision
- * is being rolled back · `fenced`: a branch of a life that this store cannot vouch for · `foreign`: not ours, never touched
+ * is being rolled back · `fenced`: a branch of a life that this store cannot vouch for · `foreign`: not ours, never touched ·
+ * `settled`: nothing is left of it but what operators did, shown by its id alone
  */
 export type TransactionViewState =
   | 'active'
@@ -32,7 +33,8 @@ export type TransactionViewState =
   | 'heuristic'
   | 'aborting'
   | 'fenced'
-  | 'foreign';
+  | 'foreign'
+  | 'settled';
 
 export interface TransactionView {
   /** Of a foreign branch: its text as the server shows it. */

@@ -143,7 +143,9 @@ export class UsedResource {
     if ((trouble === undefined) !== (this.#trouble === undefined) && this.#standing !== 'fenced') {
       this.#sinceMs = this.#io.clock.wallNowMs();
     }
+    const isUsableAgain = trouble === undefined && this.#trouble !== undefined && this.#standing !== 'fenced';
     this.#trouble = trouble;
+    if (isUsableAgain) this.#owner.usableAgain(this.name);
   }
 
   async #tryContact(): Promise<void> {
@@ -278,6 +280,8 @@ export interface ResourceOwner {
   /** True for the witness that we wrote before an operator accepted this store: it only missed the change. */
   wasOurs(found: Witness): boolean;
   changed(): void;
+  /** After trouble of which the log told. */
+  usableAgain(resource: string): void;
   /** Aborted when nobody waits for databases any more. */
   readonly givenUp: AbortSignal;
 }

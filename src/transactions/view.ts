@@ -50,6 +50,28 @@ export class Views {
     };
   }
 
+  /** One that is not there any more, by what operators did to it. @throws {TransactionNotFound} more than one begins so */
+  settled(id: string): TransactionView | undefined {
+    const touched = this.#core.records.touchedIds().filter((each) => each.startsWith(id) && id !== '');
+    const [known, another] = touched.includes(id) ? [id] : touched;
+    if (another !== undefined) throw new TransactionNotFound(id, touched.slice(0, 5));
+    if (known === undefined) return undefined;
+    return {
+      id: known,
+      state: 'settled',
+      protocol: undefined,
+      protocolReason: undefined,
+      endpoint: undefined,
+      messageId: undefined,
+      messageType: undefined,
+      ageMs: undefined,
+      branches: [],
+      heldSends: [],
+      sentence: 'It is settled, and nothing is left of it but what operators did.',
+      actions: this.#core.records.actionsOn(known),
+    };
+  }
+
   /** @throws {TransactionNotFound} more than one begins so */
   find(id: string): TransactionView | undefined {
     const views = this.#all();

@@ -95,6 +95,24 @@ describe('when operators look at transactions', { concurrency: 2 }, () => {
     assert.match(list.stdout, /1 message may have been handled already: 1 in 'error'\./);
   });
 
+  test('a retry of a database is refused with what to do instead', async () => {
+    await using machine = await OperatedMachine.start();
+    machine.fake.resources = [resourceView('orders', { state: 'unavailable', endpoints: ['sales'] })];
+    const retried = await machine.posthorn('transactions', 'retry', 'orders');
+    assert.equal(retried.exitCode, 2);
+    assert.match(retried.stderr, /'orders' is a database.*transactions list --resource orders/s);
+  });
+
+  test('doctor names a database that is away just now', async () => {
+    await using machine = await OperatedMachine.start();
+    machine.fake.resources = [
+      resourceView('stock', { state: 'unavailable', sinceMs: Date.now(), endpoints: ['sales'] }),
+    ];
+    const doctor = await machine.posthorn('doctor');
+    assert.equal(doctor.exitCode, 1);
+    assert.match(doctor.stdout, /stock is unavailable/);
+  });
+
   test('moving by an id that is not there fails, and says where else to look', async () => {
     await using machine = await OperatedMachine.start();
     await machine.send('sales', 1);

@@ -22,6 +22,7 @@ export class CoordinatorStory implements AsyncDisposable {
   readonly machine: TestMachine;
   readonly databases: readonly FakeDatabase[];
   readonly warnings: string[] = [];
+  readonly infos: string[] = [];
   readonly failures: unknown[] = [];
   protocol: ProtocolChoice = 'auto';
   branchCount = 4;
@@ -217,7 +218,7 @@ export class CoordinatorStory implements AsyncDisposable {
 
   get #logger(): Logger {
     const note = (text: string, _fields?: LogFields): void => void this.warnings.push(text);
-    return { ...silentLogger, warn: note, error: note };
+    return { ...silentLogger, info: (text) => void this.infos.push(text), warn: note, error: note };
   }
 }
 

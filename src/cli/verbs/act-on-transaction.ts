@@ -55,6 +55,12 @@ export function actOnTransaction(
 export function retryTransaction(context: VerbContext, given: string, options: ActOptions): Promise<ExitCode> {
   return withOperations(context, options, async (operations) => {
     const found = await findTransaction(operations, given);
+    if (found.kind === 'resource') {
+      throw new UsageError(
+        `'${given}' is a database; 'retry' is for a transaction that waits for one.`,
+        `'posthorn transactions list --resource ${given}' shows those; the database itself is tried again all the time.`,
+      );
+    }
     const reason = options.reason ?? 'asked to try at once';
     return await act(context, operations, { action: 'retry', id: idOf(found), reason, by: whoAsks(context) }, options);
   });

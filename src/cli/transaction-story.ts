@@ -22,12 +22,16 @@ import {
 } from './transaction-words.ts';
 import { afterFence, type ResourceSeen } from './transactions-view.ts';
 
-/** Everything about one transaction. */
-export function formatTransactionStory(terminal: Terminal, transaction: TransactionView, nowMs: number): string {
+/** Everything about one transaction, and what can be done while a queue manager runs, or while none does. */
+export function formatTransactionStory(
+  terminal: Terminal,
+  transaction: TransactionView,
+  { nowMs, isRunning }: { readonly nowMs: number; readonly isRunning: boolean },
+): string {
   return [
     formatFacts(terminal, factsOf(transaction)),
     ...transaction.branches.map((branch) => formatFacts(terminal, branchFacts(branch, nowMs))),
-    ...whatToType(terminal, transaction),
+    ...(isRunning || transaction.state === 'heuristic' ? whatToType(terminal, transaction) : whoIsNeeded(transaction)),
     ...byHand(terminal, transaction),
     ...actionsOf(terminal, transaction, nowMs),
   ].join('\n\n');
@@ -118,6 +122,14 @@ function whatToType(terminal: Terminal, { id, state }: TransactionView): readonl
     harmless(`  posthorn transactions ${action} ${id}${action === 'retry' ? '' : ' --reason TEXT'}`),
   );
   return lines.length === 0 ? [] : [[terminal.bold('What you can do'), ...lines].join('\n')];
+}
+
+/** Without a queue manager only what needs no database can be done. */
+function whoIsNeeded({ state }: TransactionView): readonly string[] {
+  if (ACTIONS[state].length === 0) return [];
+  return [
+    'No queue manager runs here. Start an endpoint that lists its databases: most transactions are settled by that alone.',
+  ];
 }
 
 const ACTIONS: Readonly<Record<TransactionViewState, readonly OperatorWish['action'][]>> = {

@@ -182,6 +182,15 @@ describe('the story of a transaction', () => {
     assert.deepEqual(transactionJson({ ...WAITING, actions: [action] }).actions[0]?.at, '2026-03-01T11:59:00.000Z');
   });
 
+  test('offers nothing that needs a queue manager while none runs', () => {
+    const stopped = { nowMs: NOW_MS, isRunning: false };
+    const text = formatTransactionStory(terminalOf(undefined), WAITING, stopped);
+    assert.doesNotMatch(text, /transactions retry/);
+    assert.match(text, /No queue manager runs here. Start an endpoint/);
+    const heuristic = { ...WAITING, state: 'heuristic' as const };
+    assert.match(formatTransactionStory(terminalOf(undefined), heuristic, stopped), /transactions forget/);
+  });
+
   test('of a fenced database lists the messages that may have been handled already, and says how many more', () => {
     const text = formatResourceStory(terminalOf(undefined), { resource: FENCED, mayBeHandled: HANDLED }, NOW_MS);
     assert.match(text, /^Since +2026-03-01 11:15:00 UTC, 45m$/m);
@@ -222,7 +231,7 @@ function linesOf(seen: TransactionsSeen, columns: number | undefined): string[] 
 }
 
 function storyOf(transaction: TransactionView, columns: number | undefined): string {
-  return formatTransactionStory(terminalOf(columns), transaction, NOW_MS);
+  return formatTransactionStory(terminalOf(columns), transaction, { nowMs: NOW_MS, isRunning: true });
 }
 
 function terminalOf(columns: number | undefined): Terminal {

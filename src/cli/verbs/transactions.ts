@@ -64,7 +64,10 @@ export function showTransaction(context: VerbContext, given: string, options: Co
     if (found.kind === 'transaction') {
       const { transaction } = found;
       if (options.json === true) printJson(terminal, transactionJson(transaction));
-      else terminal.print(formatTransactionStory(terminal, transaction, nowMs));
+      else {
+        const { isRunning } = await operations.describeIncoming();
+        terminal.print(formatTransactionStory(terminal, transaction, { nowMs, isRunning }));
+      }
       return isTransactionAlarming(transaction, alarmAfterMs) ? 1 : 0;
     }
     const seen = await look(operations, found.resource, MESSAGES_SHOWN);

@@ -118,8 +118,8 @@ export class Coordinator implements TransactionCoordinator {
   async #stop(): Promise<void> {
     const { io, resources } = this.#core;
     this.#core.stop();
-    const open = new Set<UsedResource>();
-    const giveUp = (): void => this.#giveUp([...(open.size > 0 ? open : resources.values())]);
+    const open = new Set(resources.values());
+    const giveUp = (): void => this.#giveUp([...open]);
     const deadline = io.timers.after(STOP_ANSWER_MS_MAX, giveUp, { keepsProcessAlive: true });
     await this.#lastUse;
     for (const resource of resources.values()) open.add(resource);
@@ -139,6 +139,7 @@ export class Coordinator implements TransactionCoordinator {
 
   /** Nothing is lost by it: what is not settled is written down, or presumed. */
   #giveUp(resources: readonly UsedResource[]): void {
+    if (resources.length === 0) return;
     const names = resources.map(({ name }) => name);
     const shown = names.join("' and '");
     this.#core.logger.warn(

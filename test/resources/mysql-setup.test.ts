@@ -138,6 +138,21 @@ test('MariaDB: without the right to make them, missing tables are told with the 
   }
 });
 
+test('MariaDB: a commit that finds the marker table dropped is refused with what a start does about it', async (t) => {
+  await using story = await MysqlStory.begin(t);
+  if (story === undefined) return;
+  const { branch, client } = await story.branch();
+  await client.query('insert into stock values (1, 1)');
+  await branch.end();
+  await story.outside.query('drop table posthorn_marker');
+  const answer = await branch.commitWithMarker();
+  assert.equal(answer.kind, 'refused');
+  const { code, message } = ('error' in answer ? answer.error : undefined) as PosthornError;
+  assert.equal(code, 'RESOURCE_TABLES_MISSING');
+  assert.match(message, /were there in database 'stock', and are gone.* Start its endpoints again/);
+  assert.deepEqual(await story.items(), []);
+});
+
 test('MariaDB: without the right to write the marker row, a commit is refused with the table and the GRANT', async (t) => {
   await using story = await MysqlStory.begin(t);
   if (story === undefined) return;

@@ -1,5 +1,6 @@
 import { invariant, isPosthornError } from '../../message/posthorn-error.ts';
 import { asError } from '../../transactions/as-error.ts';
+import { ResourceTablesMissing } from '../../transactions/errors.ts';
 import type {
   Branch,
   BranchEvidence,
@@ -20,6 +21,7 @@ import {
   judgeFinish,
   judgeOnePhaseCommit,
   judgePrepare,
+  NO_SUCH_TABLE,
   TABLE_ACCESS_DENIED,
 } from './answers.ts';
 import { BranchStatements } from './branch-statements.ts';
@@ -228,10 +230,17 @@ export class MysqlBranch implements Branch {
     const error = asError(thrown);
     if (isPosthornError(error)) return error;
     if (!isServerError(error)) return this.#parts.lost(error);
-    if (errorNumber(error) !== TABLE_ACCESS_DENIED) return error;
-    const { account } = this.#connection.name;
-    const grant = `GRANT SELECT, INSERT, UPDATE, DELETE ON ${this.#parts.tables.marker} TO ${quoteAccount(account)};`;
-    return markerForbidden(this.resource.name, account, grant, error);
+    switch (errorNumber(error)) {
+      case NO_SUCH_TABLE:
+        return new ResourceTablesMissing(this.resource.name, undefined, { cause: error });
+      case TABLE_ACCESS_DENIED: {
+        const { account } = this.#connection.name;
+        const grant = `GRANT SELECT, INSERT, UPDATE, DELETE ON ${this.#parts.tables.marker} TO ${quoteAccount(account)};`;
+        return markerForbidden(this.resource.name, account, grant, error);
+      }
+      default:
+        return error;
+    }
   }
 
   #say(what: string, sql: string): Promise<unknown> {

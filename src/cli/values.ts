@@ -1,4 +1,5 @@
 import { parseAddress } from '../message/address.ts';
+import { DURATION_MS_MAX } from '../message/limits.ts';
 import { isPosthornError } from '../message/posthorn-error.ts';
 import { UsageError } from './errors.ts';
 
@@ -11,12 +12,10 @@ export function parseDuration(option: string, text: string): number {
       "Write a number with its unit: '30s', '15m', '1h', '2d'; a bare number is seconds.",
     );
   const spanMs = Number(parts[1]) * (UNIT_MS[parts[2] ?? 's'] ?? 1000);
-  if (spanMs > SPAN_MS_MAX) throw new UsageError(`${option} '${text}' is too long.`, 'Give at most a hundred years.');
+  if (spanMs > DURATION_MS_MAX)
+    throw new UsageError(`${option} '${text}' is too long.`, 'Give at most a hundred years.');
   return spanMs;
 }
-
-/** A hundred years, as endpoints take: more would not fit a date. */
-const SPAN_MS_MAX = 100 * 365 * 24 * 60 * 60 * 1000;
 
 const UNIT_MS: Readonly<Record<string, number>> = {
   ms: 1,

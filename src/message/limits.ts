@@ -21,6 +21,8 @@ export const QUEUE_NAME_LENGTH_MAX = 124;
 export const MACHINE_NAME_LENGTH_MAX = 63;
 export const MESSAGE_ID_LENGTH_MAX = 200;
 export const MESSAGE_TYPE_LENGTH_MAX = 200;
+/** How long a message may be delayed, or live: a hundred years. More would not fit a date. */
+export const DURATION_MS_MAX = 100 * 365 * 24 * 60 * 60 * 1000;
 /** MSMQ's priorities: 0 lowest, 7 highest, 3 when the sender says nothing. */
 export const PRIORITY_MAX = 7;
 export const PRIORITY_DEFAULT = 3;

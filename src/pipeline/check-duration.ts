@@ -1,8 +1,6 @@
 import { InvalidOption } from '../message/errors.ts';
+import { DURATION_MS_MAX } from '../message/limits.ts';
 import { written } from '../message/wording.ts';
-
-/** A hundred years: more would not fit a date. */
-const DURATION_MS_MAX = 100 * 365 * 24 * 60 * 60 * 1000;
 
 /** @throws {InvalidOption} it is no number of milliseconds that a message could wait */
 export function checkDuration(option: string, durationMs: number): void {

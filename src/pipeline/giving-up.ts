@@ -40,7 +40,7 @@ export class GivingUp {
     if (resources.length === 0) return;
     const names = resources.map(({ name }) => name);
     logger.warn(
-      `Endpoint '${endpoint}' stops without waiting longer for its databases (${names.join(', ')}). Transactions that are not settled there: ${waiting()}. They are at the next start; messages that are in doubt stay locked until then.`,
+      `Endpoint '${endpoint}' stops without waiting longer for its databases (${names.join(', ')}). Transactions that are not settled there: ${waiting()}. The next start settles them; messages that are in doubt stay locked until then.`,
       { endpoint, resources: names },
     );
     const reason = new RequestTimedOut(

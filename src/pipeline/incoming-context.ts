@@ -119,7 +119,12 @@ export class IncomingContext implements IncomingPhysicalContext<Resource>, Incom
     checkDuration('delayMs', delayMs);
     if (this.#isDeferred) throw new AlreadyDeferred(this.messageId);
     this.#isDeferred = true;
-    await this.#sendOn({ destination: this.#parts.ownQueue, delayMs });
+    try {
+      await this.#sendOn({ destination: this.#parts.ownQueue, delayMs });
+    } catch (error) {
+      this.#isDeferred = false;
+      throw error;
+    }
   }
 
   discard(reason: string): void {

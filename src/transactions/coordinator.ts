@@ -185,11 +185,16 @@ export class Coordinator implements TransactionCoordinator {
     );
   }
 
-  /** An operator accepts this store for a fenced database. Databases that are ours still follow, now or when they are reached. */
+  /** An operator ends the fence of a database. Databases that are ours still follow, now or when they are reached. */
   async #accept(resource: UsedResource): Promise<void> {
     const fence = this.#records.fences.get(resource.name);
-    if (fence !== undefined && fence.isMarkerTableGone !== true) await this.#epochs.accept(fence.found.epoch);
-    await resource.accept(() => this.#records.deleteFence(resource.name));
+    const deleteFence = (): Promise<void> => this.#records.deleteFence(resource.name);
+    if (fence?.isMarkerTableGone === true) {
+      await resource.acceptEmptyMarkers(deleteFence);
+    } else {
+      if (fence !== undefined) await this.#epochs.accept(fence.found.epoch);
+      await resource.accept(deleteFence);
+    }
     for (const other of this.#core.resources.values()) if (other !== resource) this.#recovery.lookAt(other);
     this.#recovery.unitDue();
   }

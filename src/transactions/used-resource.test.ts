@@ -161,7 +161,7 @@ describe('how long a branch has been prepared', () => {
 
 describe('a database whose marker table is gone', () => {
   /** A commit is in doubt, its process dead, and the table dropped with the row that would tell of it. */
-  async function dropped() {
+  async function dropped({ isRestored = false } = {}) {
     const { orders, story } = await setupDatabases(1);
     await story.put('m1', 'm2');
     orders.fail('commitWithMarker', 'lostAfter');
@@ -172,6 +172,8 @@ describe('a database whose marker table is gone', () => {
     orders.isSilentTo = () => false;
     orders.markers.clear();
     orders.isMarkerTableGone = true;
+    const own = witnessOf(orders);
+    if (isRestored) orders.witnesses.set(own.queueManager, { ...own, epoch: 9, opening: 'another' });
     await story.open();
     await story.machine.advance(60_000);
     return { orders, story, transaction };
@@ -202,6 +204,19 @@ describe('a database whose marker table is gone', () => {
     assert.deepEqual(orders.rows, ['m1', 'm2']);
     await story.machine.advance(10);
     assert.deepEqual(await story.waiting('out'), ['m1', 'm2']);
+  });
+
+  test('stays fenced when its witness is another life’s as well: accepting the one is not accepting the other', async () => {
+    const { orders, story } = await dropped({ isRestored: true });
+    await using _ = story;
+    const sentence = async () => (await story.resourceViews())[0]?.sentence ?? '';
+    assert.match(await sentence(), /^Its table posthorn_marker is gone/);
+    await story.coordinator.act({ ...WISH, action: 'forget', id: 'orders' });
+    assert.match(await sentence(), /^Epoch 9 stands there .* went back in time/);
+    assert.equal(witnessOf(orders).epoch, 9);
+    assert.deepEqual([...orders.markers], [], 'nothing was concluded');
+    await story.coordinator.act({ ...WISH, action: 'forget', id: 'orders' });
+    assert.deepEqual(story.use.fenced, []);
   });
 
   test('is made anew without a word where nothing is in doubt', async () => {

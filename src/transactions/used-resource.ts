@@ -124,13 +124,27 @@ export class UsedResource {
     if (found === undefined || !isOfThisOpening(found, wanted)) await this.#raise(wanted);
   }
 
-  /** An operator accepts things as they are. The fence goes last: a crash before leaves it fenced. */
+  /** An operator accepts this store as it is. The fence goes after the witness: a crash between leaves it fenced. */
   async accept(deleteFence: () => Promise<void>): Promise<void> {
-    await this.#unlessGivenUp(this.manager.setup.createTables());
     await this.recovery.witness.replace(this.#owner.witness());
+    await this.#endFence(deleteFence);
+  }
+
+  /** An operator has told what committed while the marker table is gone. What the witness says counts as before. */
+  async acceptEmptyMarkers(deleteFence: () => Promise<void>): Promise<void> {
+    await this.#unlessGivenUp(this.manager.setup.createTables());
+    await this.#endFence(deleteFence);
+  }
+
+  async #endFence(deleteFence: () => Promise<void>): Promise<void> {
     await deleteFence();
     this.#become('unproven');
-    await this.contact();
+    try {
+      await this.contact();
+    } catch (error) {
+      // There was another reason behind the first; the standing says so.
+      if (!isPosthornError(error, 'RESOURCE_FENCED')) throw error;
+    }
   }
 
   /** One endpoint more uses it. @throws {ResourceUnfit} what is known of the server does not suffice for that */

@@ -195,6 +195,19 @@ describe('when a handler sends', () => {
     assert.equal(runs, 2);
   });
 
+  test('a message that could not be deferred may be deferred again: the first time made no copy', async () => {
+    await using story = await EndpointStory.begin();
+    await story.manager.declareQueue('sales', { quotaMessages: 1 });
+    const refusals: unknown[] = [];
+    const sales = story.endpoint('sales').handle('Order', async (_order, context) => {
+      for (const delayMs of [10, 20]) await context.defer(delayMs).catch((error) => refusals.push(error.code));
+    });
+    await sales.start();
+    await sales.sendLocal('Order', {});
+    await story.settle();
+    assert.deepEqual(refusals, ['QUEUE_FULL', 'QUEUE_FULL']);
+  });
+
   test('a discarded message is consumed with its reason told', async () => {
     await using story = await EndpointStory.begin();
     const sales = story.endpoint('sales', { audit: { queue: 'audit' } });
